@@ -1,0 +1,21 @@
+//! Plans over chunked n-d arrays: expressions, chunk grids, lowering to stages, estimates.
+//!
+//! A [`plan::Plan`] is what a client sends: typed operations on named arrays, whose size grows with the
+//! operations and never with the number of chunks. [`lower::lower`] turns it into [`stage::Stage`]s; client,
+//! scheduler and worker each lower the same plan with the same [`lower::Budget`] and get the same stages, so
+//! a stage never travels. A task is `(stage, tile)`; tiles are numbers on a grid, never objects.
+//!
+//! Nothing here reads a clock, a file, a socket or the environment.
+
+pub mod block;
+pub mod dtype;
+pub mod explain;
+pub mod grid;
+pub mod lower;
+pub mod ops;
+pub mod partial;
+pub mod plan;
+pub mod program;
+pub mod reduce;
+pub mod stage;
+pub mod tree;

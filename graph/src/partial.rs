@@ -1,0 +1,85 @@
+//! Partials: the state of some cells of one output, as it is kept, sent and merged.
+
+use crate::dtype::DType;
+use crate::reduce::{ReduceOp, State};
+
+/// Part of a reduction's result: for each group of a span of labels (one group if the reduction is not
+/// grouped), `cells` cells in C order of the kept dims.
+///
+/// Columns lie one after another: column `k` of cell `c` of the span's group `g` is at
+/// `k * groups * cells + g * cells + c`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// The first group of the span.
+    pub first_group: u32,
+    /// The number of groups in the span.
+    pub groups: u32,
+    /// The cells of each group.
+    pub cells: u64,
+    /// All words, column by column.
+    pub words: Vec<u64>,
+}
+
+impl Partial {
+    /// A partial into which nothing has gone yet.
+    pub fn empty(state: &State, first_group: u32, groups: u32, cells: u64) -> Partial {
+        let n = groups as usize * cells as usize;
+        let mut words = Vec::with_capacity(n * state.columns.len());
+        for column in &state.columns {
+            words.resize(words.len() + n, state.identity(*column));
+        }
+        Partial { first_group, groups, cells, words }
+    }
+
+    /// Bytes of the words.
+    pub fn bytes(&self) -> u64 {
+        8 * self.words.len() as u64
+    }
+
+    /// The state after `self`'s values and then `other`'s. Both have the same number of cells a group.
+    pub fn merge(self, state: &State, other: &Partial) -> Partial {
+        let first = self.first_group.min(other.first_group);
+        let end = (self.first_group + self.groups).max(other.first_group + other.groups);
+        let mut into = if first == self.first_group && end == self.first_group + self.groups {
+            self
+        } else {
+            let mut wider = Partial::empty(state, first, end - first, self.cells);
+            wider.place(state, &self);
+            wider
+        };
+        let shift = (other.first_group - into.first_group) as usize * into.cells as usize;
+        for i in 0..other.groups as usize * other.cells as usize {
+            state.merge_cell(&mut into.words, shift + i, &other.words, i);
+        }
+        into
+    }
+
+    /// Copies a narrower partial into this one, which is empty there.
+    fn place(&mut self, state: &State, other: &Partial) {
+        let n = self.groups as usize * self.cells as usize;
+        let m = other.groups as usize * other.cells as usize;
+        let shift = (other.first_group - self.first_group) as usize * self.cells as usize;
+        for k in 0..state.columns.len() {
+            self.words[k * n + shift..][..m].copy_from_slice(&other.words[k * m..][..m]);
+        }
+    }
+
+    /// The results of `op` for groups `0..groups` as little-endian elements of `dtype`, group by group.
+    /// Groups outside the span are as if no value had gone in.
+    pub fn finish(&self, state: &State, op: ReduceOp, dtype: DType, groups: u32) -> Vec<u8> {
+        let mut out = Vec::with_capacity(groups as usize * self.cells as usize * dtype.size());
+        let nothing = Partial::empty(state, 0, 1, 1);
+        for g in 0..groups {
+            for c in 0..self.cells as usize {
+                let value = if g >= self.first_group && g < self.first_group + self.groups {
+                    let at = (g - self.first_group) as usize * self.cells as usize + c;
+                    state.finish_cell(op, dtype, &self.words, at)
+                } else {
+                    state.finish_cell(op, dtype, &nothing.words, 0)
+                };
+                value.write_le(dtype, &mut out);
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,1 @@
+//! The wire between client, scheduler and workers: generated messages and typed conversions.

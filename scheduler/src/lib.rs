@@ -1,0 +1,1 @@
+//! The scheduler: a pure core, its gRPC edge, metrics and the dashboard.

@@ -1,0 +1,1 @@
+//! The worker: a pure core, the executor's slots, and the gRPC edge.
