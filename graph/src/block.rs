@@ -9,7 +9,13 @@ pub fn region_elements(region: &[Range<u64>]) -> u64 {
 
 /// Copies `block`, the elements of `region` in C order, into `array`, whose shape is `shape`. Elements have
 /// `size` bytes. The region lies within the shape and the block fills the region.
-pub fn place_block(array: &mut [u8], shape: &[u64], region: &[Range<u64>], block: &[u8], size: usize) {
+pub fn place_block(
+    array: &mut [u8],
+    shape: &[u64],
+    region: &[Range<u64>],
+    block: &[u8],
+    size: usize,
+) {
     if block.is_empty() {
         return;
     }
@@ -24,7 +30,11 @@ pub fn place_block(array: &mut [u8], shape: &[u64], region: &[Range<u64>], block
         }
     }
     let stride = |d: usize| shape[d + 1..].iter().product::<u64>() * size as u64;
-    let base: u64 = region.iter().enumerate().map(|(d, r)| r.start * stride(d)).sum();
+    let base: u64 = region
+        .iter()
+        .enumerate()
+        .map(|(d, r)| r.start * stride(d))
+        .sum();
     let run = run as usize;
     for (i, piece) in block.chunks_exact(run).enumerate() {
         let (mut left, mut at) = (i as u64, base);

@@ -105,7 +105,11 @@ impl DType {
         if self == other {
             return self;
         }
-        let (a, b) = if self <= other { (self, other) } else { (other, self) };
+        let (a, b) = if self <= other {
+            (self, other)
+        } else {
+            (other, self)
+        };
         match (a.lane(), b.lane()) {
             (Lane::Bool, _) => b,
             (Lane::U64, Lane::U64) | (Lane::I64, Lane::I64) => b,

@@ -27,7 +27,11 @@ impl Axis {
     /// Parts of `size` from the start. A size of 0 is taken as 1.
     pub fn regular(len: u64, size: u64) -> Axis {
         let size = size.max(1);
-        Axis::Regular { len, first: size, size }
+        Axis::Regular {
+            len,
+            first: size,
+            size,
+        }
     }
 
     /// One part.
@@ -50,7 +54,13 @@ impl Axis {
         let rule = Axis::Regular { len, first, size };
         let follows = rule.count() as usize == bounds.len() - 1
             && (0..rule.count()).all(|i| rule.range(i).start == bounds[i as usize]);
-        if follows { rule } else { Axis::Explicit { bounds: bounds.into() } }
+        if follows {
+            rule
+        } else {
+            Axis::Explicit {
+                bounds: bounds.into(),
+            }
+        }
     }
 
     /// The axis' length in elements.
@@ -123,11 +133,18 @@ impl Axis {
         {
             let size = *size;
             let first = (self.range(self.index_of(start)).end - start).min(len);
-            return Axis::Regular { len, first: first.min(size), size };
+            return Axis::Regular {
+                len,
+                first: first.min(size),
+                size,
+            };
         }
         let last = start as i64 + step * (len as i64 - 1);
         let (low, high) = (last.min(start as i64), last.max(start as i64));
-        let cuts = self.cuts().map(|c| c as i64).filter(|c| *c > low && *c <= high);
+        let cuts = self
+            .cuts()
+            .map(|c| c as i64)
+            .filter(|c| *c > low && *c <= high);
         let seen = cuts.map(|c| {
             // The first element of the slice on the far side of the cut.
             if step > 0 {
@@ -155,7 +172,9 @@ impl Axis {
         if self == other {
             return self.clone();
         }
-        let shared = self.cuts().filter(|c| other.range(other.index_of(*c)).start == *c);
+        let shared = self
+            .cuts()
+            .filter(|c| other.range(other.index_of(*c)).start == *c);
         Axis::from_bounds(self.len(), shared.collect())
     }
 
@@ -163,9 +182,13 @@ impl Axis {
     pub fn coarsen(&self, n: u64) -> Axis {
         match self {
             _ if n <= 1 => self.clone(),
-            Axis::Regular { len, first, size } if first == size => Axis::regular(*len, size.saturating_mul(n)),
+            Axis::Regular { len, first, size } if first == size => {
+                Axis::regular(*len, size.saturating_mul(n))
+            }
             _ => {
-                let starts = (0..self.count()).step_by(n as usize).map(|i| self.range(i).start);
+                let starts = (0..self.count())
+                    .step_by(n as usize)
+                    .map(|i| self.range(i).start);
                 Axis::from_bounds(self.len(), starts.collect())
             }
         }

@@ -10,12 +10,14 @@
 pub mod block;
 pub mod dtype;
 pub mod explain;
+pub mod finish;
 pub mod grid;
 pub mod lower;
 pub mod ops;
 pub mod partial;
 pub mod plan;
 pub mod program;
+pub mod protocol;
 pub mod reduce;
 pub mod stage;
 pub mod tree;

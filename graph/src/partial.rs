@@ -28,7 +28,12 @@ impl Partial {
         for column in &state.columns {
             words.resize(words.len() + n, state.identity(*column));
         }
-        Partial { first_group, groups, cells, words }
+        Partial {
+            first_group,
+            groups,
+            cells,
+            words,
+        }
     }
 
     /// Bytes of the words.

@@ -55,7 +55,11 @@ pub struct Source {
 impl Source {
     /// How each axis is cut.
     pub fn axes(&self) -> Vec<Axis> {
-        self.shape.iter().zip(&self.chunks).map(|(n, c)| Axis::regular(*n, *c)).collect()
+        self.shape
+            .iter()
+            .zip(&self.chunks)
+            .map(|(n, c)| Axis::regular(*n, *c))
+            .collect()
     }
 
     /// Bytes of one decoded chunk.
@@ -190,7 +194,10 @@ pub struct Meta {
 impl Meta {
     /// The size of a dim, if the array has it.
     pub fn size_of(&self, dim: &str) -> Option<u64> {
-        self.dims.iter().position(|d| &**d == dim).map(|i| self.shape[i])
+        self.dims
+            .iter()
+            .position(|d| &**d == dim)
+            .map(|i| self.shape[i])
     }
 
     /// Elements in all.
@@ -205,17 +212,29 @@ impl Meta {
 pub enum PlanError {
     #[error("no dim {dim:?}: the array has {have}")]
     UnknownDim { dim: String, have: String },
-    #[error("dim {dim:?} has {left} elements on one side and {right} on the other: select the same part of both, or rename one")]
+    #[error(
+        "dim {dim:?} has {left} elements on one side and {right} on the other: select the same part of both, or rename one"
+    )]
     ShapeMismatch { dim: String, left: u64, right: u64 },
     #[error("{op} is not defined for {dtype}")]
     DType { op: String, dtype: DType },
     #[error("operands of {op} are {left} and {right}: cast one to the other first")]
-    DTypeMismatch { op: String, left: DType, right: DType },
+    DTypeMismatch {
+        op: String,
+        left: DType,
+        right: DType,
+    },
     #[error("selection {selection} is outside of dim {dim:?} with {size} elements")]
-    Selection { dim: String, selection: String, size: u64 },
+    Selection {
+        dim: String,
+        selection: String,
+        size: u64,
+    },
     #[error("labels along {dim:?} cover {have} elements, the dim has {size}")]
     Labels { dim: String, have: u64, size: u64 },
-    #[error("an array in the plan has {bytes} bytes, {limit} at most travel with it: store it and open it instead")]
+    #[error(
+        "an array in the plan has {bytes} bytes, {limit} at most travel with it: store it and open it instead"
+    )]
     InlineTooLarge { bytes: u64, limit: u64 },
     #[error("{op} of no elements along {dim:?} has no value: numpy refuses it too")]
     EmptyReduction { op: String, dim: String },
@@ -227,11 +246,18 @@ pub enum PlanError {
 pub fn check(plan: &Plan) -> Result<Vec<Meta>, PlanError> {
     let mut metas: Vec<Meta> = Vec::with_capacity(plan.nodes.len());
     for (i, node) in plan.nodes.iter().enumerate() {
-        let malformed = |what: &str| PlanError::Malformed { node: i as u32, what: what.to_owned() };
+        let malformed = |what: &str| PlanError::Malformed {
+            node: i as u32,
+            what: what.to_owned(),
+        };
         let inputs = node
             .inputs
             .iter()
-            .map(|n| metas.get(n.0 as usize).ok_or_else(|| malformed("an input does not come before it")))
+            .map(|n| {
+                metas
+                    .get(n.0 as usize)
+                    .ok_or_else(|| malformed("an input does not come before it"))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let meta = infer(&plan.sources, &node.op, &inputs).map_err(|e| match e {
             PlanError::Malformed { what, .. } => malformed(&what),
@@ -239,14 +265,25 @@ pub fn check(plan: &Plan) -> Result<Vec<Meta>, PlanError> {
         })?;
         metas.push(meta);
     }
-    if let Some(o) = plan.outputs.iter().find(|o| o.node.0 as usize >= metas.len()) {
-        return Err(PlanError::Malformed { node: o.node.0, what: format!("output {:?} has no node", o.name) });
+    if let Some(o) = plan
+        .outputs
+        .iter()
+        .find(|o| o.node.0 as usize >= metas.len())
+    {
+        return Err(PlanError::Malformed {
+            node: o.node.0,
+            what: format!("output {:?} has no node", o.name),
+        });
     }
     Ok(metas)
 }
 
-fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, PlanError> {
-    let malformed = |what: &str| PlanError::Malformed { node: 0, what: what.to_owned() };
+/// What an operation makes of inputs of these shapes and dtypes; an `Op::Source` counts within `sources`.
+pub fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, PlanError> {
+    let malformed = |what: &str| PlanError::Malformed {
+        node: 0,
+        what: what.to_owned(),
+    };
     let wanted = match op {
         Op::Source(_) | Op::Full { .. } | Op::Inline { .. } => 0,
         Op::Cast(_) | Op::Unary(_) | Op::IsIn(_) | Op::Select(_) | Op::Reduce { .. } => 1,
@@ -254,47 +291,94 @@ fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, PlanErro
         Op::Where => 3,
     };
     if inputs.len() != wanted {
-        return Err(malformed(&format!("it has {} inputs, not {wanted}", inputs.len())));
+        return Err(malformed(&format!(
+            "it has {} inputs, not {wanted}",
+            inputs.len()
+        )));
     }
     match op {
         Op::Source(id) => {
-            let s = sources.get(id.0 as usize).ok_or_else(|| malformed("no such source"))?;
+            let s = sources
+                .get(id.0 as usize)
+                .ok_or_else(|| malformed("no such source"))?;
             let rank = s.shape.len();
             if s.dims.len() != rank || s.chunks.len() != rank || s.chunks.contains(&0) {
-                return Err(malformed("the source's dims, shape and chunks do not fit each other"));
+                return Err(malformed(
+                    "the source's dims, shape and chunks do not fit each other",
+                ));
             }
-            Ok(Meta { dtype: s.dtype, dims: s.dims.clone(), shape: s.shape.clone() })
+            Ok(Meta {
+                dtype: s.dtype,
+                dims: s.dims.clone(),
+                shape: s.shape.clone(),
+            })
         }
-        Op::Full { value, dtype, dims, axes } => {
+        Op::Full {
+            value,
+            dtype,
+            dims,
+            axes,
+        } => {
             if value.lane() != dtype.lane() || dims.len() != axes.len() {
                 return Err(malformed("the value, dims and cuts do not fit each other"));
             }
-            Ok(Meta { dtype: *dtype, dims: dims.clone(), shape: axes.iter().map(Axis::len).collect() })
+            Ok(Meta {
+                dtype: *dtype,
+                dims: dims.clone(),
+                shape: axes.iter().map(Axis::len).collect(),
+            })
         }
-        Op::Inline { dtype, dims, shape, bytes } => {
+        Op::Inline {
+            dtype,
+            dims,
+            shape,
+            bytes,
+        } => {
             if bytes.len() as u64 > INLINE_LIMIT {
-                return Err(PlanError::InlineTooLarge { bytes: bytes.len() as u64, limit: INLINE_LIMIT });
+                return Err(PlanError::InlineTooLarge {
+                    bytes: bytes.len() as u64,
+                    limit: INLINE_LIMIT,
+                });
             }
             let size = shape.iter().product::<u64>() * dtype.size() as u64;
             if dims.len() != shape.len() || size != bytes.len() as u64 {
                 return Err(malformed("the values do not fill their shape"));
             }
-            Ok(Meta { dtype: *dtype, dims: dims.clone(), shape: shape.clone() })
+            Ok(Meta {
+                dtype: *dtype,
+                dims: dims.clone(),
+                shape: shape.clone(),
+            })
         }
-        Op::Cast(dtype) => Ok(Meta { dtype: *dtype, ..inputs[0].clone() }),
+        Op::Cast(dtype) => Ok(Meta {
+            dtype: *dtype,
+            ..inputs[0].clone()
+        }),
         Op::Unary(u) => {
             let of = inputs[0].dtype;
-            let dtype = u.result(of).ok_or_else(|| PlanError::DType { op: format!("{u:?}"), dtype: of })?;
-            Ok(Meta { dtype, ..inputs[0].clone() })
+            let dtype = u.result(of).ok_or_else(|| PlanError::DType {
+                op: format!("{u:?}"),
+                dtype: of,
+            })?;
+            Ok(Meta {
+                dtype,
+                ..inputs[0].clone()
+            })
         }
         Op::Binary(b) => {
             let dtype = same_dtype(&format!("{b:?}"), inputs[0], inputs[1])?;
-            let dtype = b.result(dtype).ok_or_else(|| PlanError::DType { op: format!("{b:?}"), dtype })?;
+            let dtype = b.result(dtype).ok_or_else(|| PlanError::DType {
+                op: format!("{b:?}"),
+                dtype,
+            })?;
             broadcast(inputs, dtype)
         }
         Op::Where => {
             if inputs[0].dtype != DType::Bool {
-                return Err(PlanError::DType { op: "the condition of where".into(), dtype: inputs[0].dtype });
+                return Err(PlanError::DType {
+                    op: "the condition of where".into(),
+                    dtype: inputs[0].dtype,
+                });
             }
             broadcast(inputs, same_dtype("where", inputs[1], inputs[2])?)
         }
@@ -302,10 +386,15 @@ fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, PlanErro
             if values.iter().any(|v| v.lane() != inputs[0].dtype.lane()) {
                 return Err(malformed("isin has values of another lane"));
             }
-            Ok(Meta { dtype: DType::Bool, ..inputs[0].clone() })
+            Ok(Meta {
+                dtype: DType::Bool,
+                ..inputs[0].clone()
+            })
         }
         Op::Select(takes) => select(inputs[0], takes),
-        Op::Reduce { op, dims, labels, .. } => reduce(inputs[0], *op, dims, labels.as_ref()),
+        Op::Reduce {
+            op, dims, labels, ..
+        } => reduce(inputs[0], *op, dims, labels.as_ref()),
     }
 }
 
@@ -313,16 +402,31 @@ fn same_dtype(op: &str, a: &Meta, b: &Meta) -> Result<DType, PlanError> {
     if a.dtype == b.dtype {
         return Ok(a.dtype);
     }
-    Err(PlanError::DTypeMismatch { op: op.to_owned(), left: a.dtype, right: b.dtype })
+    Err(PlanError::DTypeMismatch {
+        op: op.to_owned(),
+        left: a.dtype,
+        right: b.dtype,
+    })
 }
 
 fn unknown(meta: &Meta, dim: &str) -> PlanError {
-    let have = if meta.dims.is_empty() { "none".to_owned() } else { meta.dims.join(", ") };
-    PlanError::UnknownDim { dim: dim.to_owned(), have }
+    let have = if meta.dims.is_empty() {
+        "none".to_owned()
+    } else {
+        meta.dims.join(", ")
+    };
+    PlanError::UnknownDim {
+        dim: dim.to_owned(),
+        have,
+    }
 }
 
 fn broadcast(inputs: &[&Meta], dtype: DType) -> Result<Meta, PlanError> {
-    let mut out = Meta { dtype, dims: Vec::new(), shape: Vec::new() };
+    let mut out = Meta {
+        dtype,
+        dims: Vec::new(),
+        shape: Vec::new(),
+    };
     for input in inputs {
         for (dim, size) in input.dims.iter().zip(&input.shape) {
             match out.size_of(dim) {
@@ -331,7 +435,11 @@ fn broadcast(inputs: &[&Meta], dtype: DType) -> Result<Meta, PlanError> {
                     out.shape.push(*size);
                 }
                 Some(have) if have != *size => {
-                    return Err(PlanError::ShapeMismatch { dim: dim.to_string(), left: have, right: *size });
+                    return Err(PlanError::ShapeMismatch {
+                        dim: dim.to_string(),
+                        left: have,
+                        right: *size,
+                    });
                 }
                 Some(_) => {}
             }
@@ -343,9 +451,17 @@ fn broadcast(inputs: &[&Meta], dtype: DType) -> Result<Meta, PlanError> {
 fn select(input: &Meta, takes: &[(Dim, Take)]) -> Result<Meta, PlanError> {
     let mut out = input.clone();
     for (dim, take) in takes {
-        let at = out.dims.iter().position(|d| d == dim).ok_or_else(|| unknown(&out, dim))?;
+        let at = out
+            .dims
+            .iter()
+            .position(|d| d == dim)
+            .ok_or_else(|| unknown(&out, dim))?;
         let size = out.shape[at];
-        let outside = |selection: String| PlanError::Selection { dim: dim.to_string(), selection, size };
+        let outside = |selection: String| PlanError::Selection {
+            dim: dim.to_string(),
+            selection,
+            size,
+        };
         match take {
             Take::Index(i) if *i < size => {
                 out.dims.remove(at);
@@ -356,7 +472,10 @@ fn select(input: &Meta, takes: &[(Dim, Take)]) -> Result<Meta, PlanError> {
                 let last = s.start as i128 + s.step as i128 * (s.len as i128 - 1);
                 let inside = s.len == 0 || (s.start < size && (0..size as i128).contains(&last));
                 if s.step == 0 || !inside {
-                    return Err(outside(format!("{} elements from {} by {}", s.len, s.start, s.step)));
+                    return Err(outside(format!(
+                        "{} elements from {} by {}",
+                        s.len, s.start, s.step
+                    )));
                 }
                 out.shape[at] = s.len;
             }
@@ -365,22 +484,46 @@ fn select(input: &Meta, takes: &[(Dim, Take)]) -> Result<Meta, PlanError> {
     Ok(out)
 }
 
-fn reduce(input: &Meta, op: ReduceOp, dims: &[Dim], labels: Option<&Labels>) -> Result<Meta, PlanError> {
+fn reduce(
+    input: &Meta,
+    op: ReduceOp,
+    dims: &[Dim],
+    labels: Option<&Labels>,
+) -> Result<Meta, PlanError> {
     if matches!(op, ReduceOp::Any | ReduceOp::All) && input.dtype != DType::Bool {
-        return Err(PlanError::DType { op: op.name().to_owned(), dtype: input.dtype });
+        return Err(PlanError::DType {
+            op: op.name().to_owned(),
+            dtype: input.dtype,
+        });
     }
-    let mut out = Meta { dtype: op.result(input.dtype), dims: Vec::new(), shape: Vec::new() };
+    let mut out = Meta {
+        dtype: op.result(input.dtype),
+        dims: Vec::new(),
+        shape: Vec::new(),
+    };
     for dim in dims {
         let size = input.size_of(dim).ok_or_else(|| unknown(input, dim))?;
         if size == 0 && matches!(op, ReduceOp::Min | ReduceOp::Max) {
-            return Err(PlanError::EmptyReduction { op: op.name().to_owned(), dim: dim.to_string() });
+            return Err(PlanError::EmptyReduction {
+                op: op.name().to_owned(),
+                dim: dim.to_string(),
+            });
         }
     }
     if let Some(l) = labels {
-        let size = input.size_of(&l.dim).ok_or_else(|| unknown(input, &l.dim))?;
+        let size = input
+            .size_of(&l.dim)
+            .ok_or_else(|| unknown(input, &l.dim))?;
         let have = l.runs.iter().map(|r| r.1).sum();
-        if have != size || !dims.contains(&l.dim) || l.runs.iter().any(|r| r.0.is_some_and(|g| g >= l.groups)) {
-            return Err(PlanError::Labels { dim: l.dim.to_string(), have, size });
+        if have != size
+            || !dims.contains(&l.dim)
+            || l.runs.iter().any(|r| r.0.is_some_and(|g| g >= l.groups))
+        {
+            return Err(PlanError::Labels {
+                dim: l.dim.to_string(),
+                have,
+                size,
+            });
         }
     }
     for (dim, size) in input.dims.iter().zip(&input.shape) {
@@ -422,7 +565,10 @@ impl PlanBuilder {
 
     /// Adds an operation, or finds the equal one that is there.
     pub fn add(&mut self, op: Op, inputs: &[NodeId]) -> Result<NodeId, PlanError> {
-        let node = Node { op, inputs: inputs.to_vec() };
+        let node = Node {
+            op,
+            inputs: inputs.to_vec(),
+        };
         if let Some(id) = self.known.get(&node) {
             return Ok(*id);
         }
@@ -442,7 +588,10 @@ impl PlanBuilder {
 
     /// Names a result.
     pub fn output(&mut self, name: &str, node: NodeId) {
-        self.plan.outputs.push(Output { name: name.to_owned(), node });
+        self.plan.outputs.push(Output {
+            name: name.to_owned(),
+            node,
+        });
     }
 
     /// The plan.

@@ -20,7 +20,11 @@ pub enum Instr {
     /// Both operands have one dtype.
     Binary(BinaryOp, Value, Value),
     /// `cond ? a : b`.
-    Select { cond: Value, a: Value, b: Value },
+    Select {
+        cond: Value,
+        a: Value,
+        b: Value,
+    },
     IsIn(Value, Vec<Scalar>),
 }
 
@@ -36,7 +40,11 @@ pub struct Program {
 impl Program {
     /// Appends an instruction, or finds the equal one.
     pub fn push(&mut self, instr: Instr, dtype: DType) -> Value {
-        let found = self.instrs.iter().zip(&self.dtypes).position(|(i, d)| *i == instr && *d == dtype);
+        let found = self
+            .instrs
+            .iter()
+            .zip(&self.dtypes)
+            .position(|(i, d)| *i == instr && *d == dtype);
         let at = found.unwrap_or_else(|| {
             self.instrs.push(instr);
             self.dtypes.push(dtype);

@@ -120,7 +120,11 @@ impl State {
         }
         columns.sort_unstable();
         columns.dedup();
-        State { lane, skipna: skipna && float, columns }
+        State {
+            lane,
+            skipna: skipna && float,
+            columns,
+        }
     }
 
     /// The position of a column, if the state has it.
@@ -154,10 +158,15 @@ impl State {
     /// `k` of a partial of `n` cells is at `k * n`.
     pub(crate) fn merge_cell(&self, a: &mut [u64], into: usize, b: &[u64], from: usize) {
         let (na, nb) = (a.len() / self.columns.len(), b.len() / self.columns.len());
-        let counts = self.position(Column::Count).map(|k| (a[k * na + into], b[k * nb + from]));
-        let sums = self
-            .position(Column::SumFloat)
-            .map(|k| (f64::from_bits(a[k * na + into]), f64::from_bits(b[k * nb + from])));
+        let counts = self
+            .position(Column::Count)
+            .map(|k| (a[k * na + into], b[k * nb + from]));
+        let sums = self.position(Column::SumFloat).map(|k| {
+            (
+                f64::from_bits(a[k * na + into]),
+                f64::from_bits(b[k * nb + from]),
+            )
+        });
         for (k, column) in self.columns.iter().enumerate() {
             let (x, y) = (a[k * na + into], b[k * nb + from]);
             let (fx, fy) = (f64::from_bits(x), f64::from_bits(y));
@@ -193,7 +202,13 @@ impl State {
     }
 
     /// The result of `op` for cell `i` of a partial's `words`, as an element of `dtype`.
-    pub(crate) fn finish_cell(&self, op: ReduceOp, dtype: DType, words: &[u64], i: usize) -> Scalar {
+    pub(crate) fn finish_cell(
+        &self,
+        op: ReduceOp,
+        dtype: DType,
+        words: &[u64],
+        i: usize,
+    ) -> Scalar {
         let n = words.len() / self.columns.len();
         let word = |c: Column| self.position(c).map_or(0, |k| words[k * n + i]);
         let count = word(Column::Count) as f64;
@@ -208,12 +223,20 @@ impl State {
                 let m2 = f64::from_bits(word(Column::M2));
                 let free = count - ddof as f64;
                 // NumPy gives NaN without values and where no freedom is left.
-                let var = if count > 0.0 && free > 0.0 { m2 / free } else { f64::NAN };
+                let var = if count > 0.0 && free > 0.0 {
+                    m2 / free
+                } else {
+                    f64::NAN
+                };
                 let std = matches!(op, ReduceOp::Std { .. });
                 Scalar::F64(if std { var.sqrt() } else { var }).cast(dtype)
             }
             ReduceOp::Min | ReduceOp::Max => {
-                let word = word(if op == ReduceOp::Min { Column::Min } else { Column::Max });
+                let word = word(if op == ReduceOp::Min {
+                    Column::Min
+                } else {
+                    Column::Max
+                });
                 if float {
                     Scalar::F64(f64::from_bits(word)).cast(dtype)
                 } else {
@@ -227,7 +250,9 @@ impl State {
 }
 
 fn merge_m2(a: f64, b: f64, counts: Option<(u64, u64)>, sums: Option<(f64, f64)>) -> f64 {
-    let (Some((na, nb)), Some((sa, sb))) = (counts, sums) else { return a + b };
+    let (Some((na, nb)), Some((sa, sb))) = (counts, sums) else {
+        return a + b;
+    };
     if na == 0 {
         return b;
     }

@@ -166,7 +166,7 @@ pub enum Origin {
 }
 
 /// How one axis of an input follows the domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AxisView {
     /// Always the same element.
     Fixed(u64),
@@ -252,8 +252,13 @@ impl Groups {
 
     /// The least and greatest group of a range of elements, as `first..end`; empty if there is none.
     pub fn span(&self, range: Range<u64>) -> Range<u32> {
-        let from = self.starts.partition_point(|(start, _)| *start <= range.start).saturating_sub(1);
-        let runs = self.starts[from..].iter().take_while(|(start, _)| *start < range.end);
+        let from = self
+            .starts
+            .partition_point(|(start, _)| *start <= range.start)
+            .saturating_sub(1);
+        let runs = self.starts[from..]
+            .iter()
+            .take_while(|(start, _)| *start < range.end);
         let (mut first, mut end) = (u32::MAX, 0);
         for group in runs.filter_map(|r| r.1) {
             first = first.min(group);
@@ -277,7 +282,10 @@ impl Stage {
     /// The part of each of the pass' dims that lies in a tile.
     pub fn region(&self, domain: &[DomainDim], tile: Tile) -> Vec<Range<u64>> {
         let index = block_index(&self.axes(), tile.0);
-        let part = |d: &DomainDim| d.stage_dim.map_or(0..d.len, |s| self.dims[s].tiles.range(index[s]));
+        let part = |d: &DomainDim| {
+            d.stage_dim
+                .map_or(0..d.len, |s| self.dims[s].tiles.range(index[s]))
+        };
         domain.iter().map(part).collect()
     }
 
@@ -285,9 +293,16 @@ impl Stage {
     /// reduced tiles, and how many of those there are.
     pub fn place(&self, pass: &Pass, sink: &ReduceSink, tile: Tile) -> Place {
         let index = block_index(&self.axes(), tile.0);
-        let mut place = Place { output_tile: 0, leaf: 0, leaves: 1 };
+        let mut place = Place {
+            output_tile: 0,
+            leaf: 0,
+            leaves: 1,
+        };
         for (d, dim) in self.dims.iter().enumerate() {
-            let kept = sink.kept.iter().any(|k| pass.domain[*k].stage_dim == Some(d));
+            let kept = sink
+                .kept
+                .iter()
+                .any(|k| pass.domain[*k].stage_dim == Some(d));
             if kept {
                 place.output_tile = place.output_tile * dim.tiles.count() + index[d];
             } else {
@@ -300,19 +315,30 @@ impl Stage {
 
     /// The part of each of a sink's result dims that output tile `output_tile` covers, the group dim whole:
     /// where its results lie in the output.
-    pub fn output_region(&self, pass: &Pass, sink: &ReduceSink, output_tile: u64) -> Vec<Range<u64>> {
+    pub fn output_region(
+        &self,
+        pass: &Pass,
+        sink: &ReduceSink,
+        output_tile: u64,
+    ) -> Vec<Range<u64>> {
         let kept_axes: Vec<(usize, Axis)> = self
             .dims
             .iter()
             .enumerate()
-            .filter(|(d, _)| sink.kept.iter().any(|k| pass.domain[*k].stage_dim == Some(*d)))
+            .filter(|(d, _)| {
+                sink.kept
+                    .iter()
+                    .any(|k| pass.domain[*k].stage_dim == Some(*d))
+            })
             .map(|(d, dim)| (d, dim.tiles.clone()))
             .collect();
         let axes: Vec<Axis> = kept_axes.iter().map(|(_, a)| a.clone()).collect();
         let index = block_index(&axes, output_tile);
         let part = |k: usize| {
             let dim = &pass.domain[k];
-            let cut = kept_axes.iter().position(|(d, _)| dim.stage_dim == Some(*d));
+            let cut = kept_axes
+                .iter()
+                .position(|(d, _)| dim.stage_dim == Some(*d));
             cut.map_or(0..dim.len, |i| axes[i].range(index[i]))
         };
         let mut region = Vec::new();
@@ -328,8 +354,17 @@ impl Stage {
 
     /// The number of output tiles of a sink.
     pub fn output_tiles(&self, pass: &Pass, sink: &ReduceSink) -> u64 {
-        let kept = |d: usize| sink.kept.iter().any(|k| pass.domain[*k].stage_dim == Some(d));
-        self.dims.iter().enumerate().filter(|(d, _)| kept(*d)).map(|(_, dim)| dim.tiles.count()).product()
+        let kept = |d: usize| {
+            sink.kept
+                .iter()
+                .any(|k| pass.domain[*k].stage_dim == Some(d))
+        };
+        self.dims
+            .iter()
+            .enumerate()
+            .filter(|(d, _)| kept(*d))
+            .map(|(_, dim)| dim.tiles.count())
+            .product()
     }
 }
 
@@ -345,26 +380,51 @@ pub struct Place {
 impl ReduceSink {
     /// Whether the state stays in the tile.
     pub fn is_local(&self) -> bool {
-        self.results.iter().any(|r| matches!(r.target, Target::Local(_)))
+        self.results
+            .iter()
+            .any(|r| matches!(r.target, Target::Local(_)))
     }
 
     /// Cells of one group for a region of the pass' domain.
     pub fn cells(&self, region: &[Range<u64>]) -> u64 {
-        self.kept.iter().map(|k| region[*k].end - region[*k].start).product()
+        self.kept
+            .iter()
+            .map(|k| region[*k].end - region[*k].start)
+            .product()
     }
 
     /// The groups that a region of the pass' domain can touch.
     pub fn group_span(&self, region: &[Range<u64>]) -> Range<u32> {
-        self.groups.as_ref().map_or(0..1, |g| g.span(region[g.dim].clone()))
+        self.groups
+            .as_ref()
+            .map_or(0..1, |g| g.span(region[g.dim].clone()))
     }
 
     /// The elements of one result, in C order of its dims, from those that [`crate::partial::Partial::finish`]
     /// gave group by group: moves the group dim from the outside to the place of the grouped dim.
-    pub fn in_result_order(&self, by_group: Vec<u8>, groups: u64, region: &[Range<u64>], size: usize) -> Vec<u8> {
-        let Some(g) = &self.groups else { return by_group };
+    pub fn in_result_order(
+        &self,
+        by_group: Vec<u8>,
+        groups: u64,
+        region: &[Range<u64>],
+        size: usize,
+    ) -> Vec<u8> {
+        let Some(g) = &self.groups else {
+            return by_group;
+        };
         let extent = |k: &usize| region[*k].end - region[*k].start;
-        let outer: u64 = self.kept.iter().filter(|k| **k < g.dim).map(extent).product();
-        let inner: u64 = self.kept.iter().filter(|k| **k > g.dim).map(extent).product();
+        let outer: u64 = self
+            .kept
+            .iter()
+            .filter(|k| **k < g.dim)
+            .map(extent)
+            .product();
+        let inner: u64 = self
+            .kept
+            .iter()
+            .filter(|k| **k > g.dim)
+            .map(extent)
+            .product();
         if outer == 1 {
             return by_group;
         }
