@@ -240,7 +240,7 @@ mod tests {
 
         #[test]
         fn a_view_cuts_where_the_source_does(a in axis(), s in 0u64..60, stride in 1i64..6, down: bool, n in 0u64..60) {
-            prop_assume!(a.len() > 0);
+            prop_assume!(!a.is_empty());
             let s = s % a.len();
             let (step, room) = if down { (-stride, s) } else { (stride, a.len() - 1 - s) };
             let n = 1 + n % (room / stride as u64 + 1);
@@ -255,7 +255,7 @@ mod tests {
 
         #[test]
         fn refine_and_common_are_union_and_intersection(a in axis(), cuts in proptest::collection::vec(0u64..60, 0..8)) {
-            prop_assume!(a.len() > 0);
+            prop_assume!(!a.is_empty());
             let b = Axis::from_bounds(a.len(), cuts);
             let (r, c) = (a.refine(&b), a.common(&b));
             for i in 1..a.len() {

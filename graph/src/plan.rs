@@ -238,13 +238,21 @@ pub enum PlanError {
     InlineTooLarge { bytes: u64, limit: u64 },
     #[error("{op} of no elements along {dim:?} has no value: numpy refuses it too")]
     EmptyReduction { op: String, dim: String },
+    #[error(
+        "the plan is {depth} operations deep, {limit} at most: compute an intermediate result first"
+    )]
+    TooDeep { depth: u32, limit: u32 },
     #[error("node {node} of the plan is malformed: {what}")]
     Malformed { node: u32, what: String },
 }
 
+/// The longest chain of operations in a plan. Lowering walks it on the stack of the thread that serves it.
+pub const DEPTH_LIMIT: u32 = 1000;
+
 /// Checks a whole plan and tells what each node is. The scheduler calls it on what a client sent.
 pub fn check(plan: &Plan) -> Result<Vec<Meta>, PlanError> {
     let mut metas: Vec<Meta> = Vec::with_capacity(plan.nodes.len());
+    let mut depths: Vec<u32> = Vec::with_capacity(plan.nodes.len());
     for (i, node) in plan.nodes.iter().enumerate() {
         let malformed = |what: &str| PlanError::Malformed {
             node: i as u32,
@@ -264,6 +272,19 @@ pub fn check(plan: &Plan) -> Result<Vec<Meta>, PlanError> {
             e => e,
         })?;
         metas.push(meta);
+        let depth = 1 + node
+            .inputs
+            .iter()
+            .map(|n| depths[n.0 as usize])
+            .max()
+            .unwrap_or(0);
+        if depth > DEPTH_LIMIT {
+            return Err(PlanError::TooDeep {
+                depth,
+                limit: DEPTH_LIMIT,
+            });
+        }
+        depths.push(depth);
     }
     if let Some(o) = plan
         .outputs
@@ -551,6 +572,17 @@ pub struct PlanBuilder {
 }
 
 impl PlanBuilder {
+    /// A builder that numbers these sources as they stand here.
+    pub fn with_sources(sources: Vec<Source>) -> PlanBuilder {
+        PlanBuilder {
+            plan: Plan {
+                sources,
+                ..Plan::default()
+            },
+            ..PlanBuilder::default()
+        }
+    }
+
     /// Adds a stored array.
     pub fn source(&mut self, source: Source) -> Result<NodeId, PlanError> {
         let id = match self.plan.sources.iter().position(|s| *s == source) {

@@ -238,7 +238,9 @@ pub struct Span {
 pub struct TaskStats {
     /// How many tiles.
     pub tiles: u64,
-    /// Waited for memory or bytes after a slot was free.
+    /// From a tile's start on a slot to its end; by the worker's core.
+    pub busy_ns: u64,
+    /// Waited for memory or bytes while a slot was free for it; by the worker's core.
     pub wait_ns: u64,
     /// Reading, whether a slot waited for it or not.
     pub fetch_ns: u64,
@@ -260,6 +262,7 @@ impl TaskStats {
     /// Adds another's figures.
     pub fn add(&mut self, other: &TaskStats) {
         self.tiles += other.tiles;
+        self.busy_ns += other.busy_ns;
         self.wait_ns += other.wait_ns;
         self.fetch_ns += other.fetch_ns;
         self.decode_ns += other.decode_ns;

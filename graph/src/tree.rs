@@ -58,7 +58,13 @@ impl PartialTree {
     /// Adds a node and folds upwards for as long as siblings are there. `leaves` is the number of reduced
     /// tiles of an output tile, the same at each call. A node whose sibling lies wholly beyond the last leaf
     /// rises alone. Returns the root's partial when it is complete.
-    pub fn insert(&mut self, state: &State, leaves: u64, key: TreeKey, partial: Partial) -> Option<Partial> {
+    pub fn insert(
+        &mut self,
+        state: &State,
+        leaves: u64,
+        key: TreeKey,
+        partial: Partial,
+    ) -> Option<Partial> {
         self.span = 2 * leaves.max(1).next_power_of_two();
         let (mut key, mut partial) = (key, partial);
         loop {
@@ -66,7 +72,10 @@ impl PartialTree {
             if key.index == 0 && covers >= leaves {
                 return Some(partial);
             }
-            let sibling = TreeKey { index: key.index ^ 1, ..key };
+            let sibling = TreeKey {
+                index: key.index ^ 1,
+                ..key
+            };
             if sibling.index.saturating_mul(covers) < leaves {
                 let Some(other) = self.take(sibling) else {
                     self.keep(key, partial);
@@ -78,7 +87,11 @@ impl PartialTree {
                     other.merge(state, &partial)
                 };
             }
-            key = TreeKey { output_tile: key.output_tile, level: key.level + 1, index: key.index >> 1 };
+            key = TreeKey {
+                output_tile: key.output_tile,
+                level: key.level + 1,
+                index: key.index >> 1,
+            };
         }
     }
 
@@ -86,7 +99,11 @@ impl PartialTree {
     pub fn drain(&mut self) -> impl Iterator<Item = (TreeKey, Partial)> + use<> {
         let span = self.span;
         let mut nodes: Vec<(u64, Partial)> = std::mem::take(&mut self.loose).into_iter().collect();
-        nodes.extend(std::mem::take(&mut self.packed).into_iter().map(|(n, at)| (n, self.slab.get(at))));
+        nodes.extend(
+            std::mem::take(&mut self.packed)
+                .into_iter()
+                .map(|(n, at)| (n, self.slab.get(at))),
+        );
         nodes.sort_unstable_by_key(|(n, _)| *n);
         self.slab.clear();
         self.bytes = 0;
@@ -95,7 +112,10 @@ impl PartialTree {
 
     /// The keys of the nodes that wait.
     pub fn keys(&self) -> impl Iterator<Item = TreeKey> + '_ {
-        self.packed.keys().chain(self.loose.keys()).map(|n| key_of(*n, self.span))
+        self.packed
+            .keys()
+            .chain(self.loose.keys())
+            .map(|n| key_of(*n, self.span))
     }
 
     /// The number of nodes that wait.
@@ -146,7 +166,11 @@ fn number_of(key: TreeKey, span: u64) -> u64 {
 fn key_of(number: u64, span: u64) -> TreeKey {
     let within = number % span;
     let level = within.trailing_zeros();
-    TreeKey { output_tile: number / span, level: level as u8, index: within >> (level + 1) }
+    TreeKey {
+        output_tile: number / span,
+        level: level as u8,
+        index: within >> (level + 1),
+    }
 }
 
 /// Words of partials of one shape, side by side in pages, so that growing copies nothing.
@@ -181,7 +205,11 @@ impl Slab {
         let page = at as usize / PAGE;
         if page == self.pages.len() {
             // The first page grows with its content: most trees stay small.
-            self.pages.push(if page == 0 { Vec::new() } else { Vec::with_capacity(PAGE * words) });
+            self.pages.push(if page == 0 {
+                Vec::new()
+            } else {
+                Vec::with_capacity(PAGE * words)
+            });
         }
         self.pages[page].extend_from_slice(&p.words);
         Some(at)
@@ -191,11 +219,20 @@ impl Slab {
         let (first_group, groups, cells, words) = self.shape.unwrap_or_default();
         let start = at as usize % PAGE * words;
         let words = self.pages[at as usize / PAGE][start..start + words].to_vec();
-        Partial { first_group, groups, cells, words }
+        Partial {
+            first_group,
+            groups,
+            cells,
+            words,
+        }
     }
 
     fn free(&mut self, at: u32, last: bool) {
-        if last { self.clear() } else { self.free.push(at) }
+        if last {
+            self.clear()
+        } else {
+            self.free.push(at)
+        }
     }
 
     /// Forgets everything and keeps one page's memory.

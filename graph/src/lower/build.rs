@@ -1,7 +1,7 @@
 //! Builds a stage: its passes in order, their sinks, and the tile grid over them.
 
 use super::emit::{ArrayRef, Emitter};
-use super::partition::{Partition, Root, domain};
+use super::partition::{Domain, Partition, Root, domain};
 use super::{Budget, LowerError, memory, tile};
 use crate::grid::Axis;
 use crate::plan::{Dim, Labels, Meta, NodeId, Op, Plan};
@@ -99,7 +99,7 @@ impl Schedule {
             .unwrap_or(0);
         let mut local: Vec<(u32, NodeId)> = depth.iter().map(|(n, d)| (*d, *n)).collect();
         local.sort_unstable();
-        let mut groups: Vec<(u32, Vec<(Dim, u64)>, Vec<Item>)> = Vec::new();
+        let mut groups: Vec<(u32, Domain, Vec<Item>)> = Vec::new();
         let roots = roots.iter().map(|r| (last, r.node, Some(r.clone())));
         for (depth, node, root) in local.into_iter().map(|(d, n)| (d, n, None)).chain(roots) {
             let key = domain(cx.plan, cx.metas, node);

@@ -8,6 +8,9 @@ use super::{INLINE_RESULT_LIMIT, array_bytes, output_id};
 use crate::plan::{Dim, Meta, NodeId, Op, OutputId, Plan};
 use crate::stage::{InlineId, StageId};
 
+/// Dims with their sizes.
+pub(super) type Domain = Vec<(Dim, u64)>;
+
 /// A reduction that ends a stage.
 pub(super) struct Barrier {
     pub(super) node: NodeId,
@@ -82,7 +85,7 @@ pub(super) fn partition(plan: &Plan, metas: &[Meta]) -> Partition {
         roots[r].outputs.push(output_id(i));
     }
 
-    let mut groups: Vec<(u32, Vec<(Dim, u64)>, Vec<Root>)> = Vec::new();
+    let mut groups: Vec<(u32, Domain, Vec<Root>)> = Vec::new();
     for root in roots {
         let key = (level[root.node.0 as usize], domain(plan, metas, root.node));
         match groups.iter_mut().find(|g| g.0 == key.0 && g.1 == key.1) {
@@ -110,7 +113,7 @@ pub(super) fn partition(plan: &Plan, metas: &[Meta]) -> Partition {
 }
 
 /// The dims and sizes over which the last pass of a result runs.
-pub(super) fn domain(plan: &Plan, metas: &[Meta], node: NodeId) -> Vec<(Dim, u64)> {
+pub(super) fn domain(plan: &Plan, metas: &[Meta], node: NodeId) -> Domain {
     let n = &plan.nodes[node.0 as usize];
     let of = if matches!(n.op, Op::Reduce { .. }) {
         n.inputs[0]

@@ -22,10 +22,12 @@ pub(super) fn simplify(
     metas: &[Meta],
     notes: &mut Vec<String>,
 ) -> Result<Plan, PlanError> {
+    // Stages name sources by the numbers of the plan as it was sent.
+    let builder = PlanBuilder::with_sources(plan.sources.clone());
     let mut s = Simplifier {
         plan,
         metas,
-        builder: PlanBuilder::default(),
+        builder,
         done: HashMap::new(),
         pushed: 0,
     };

@@ -282,3 +282,39 @@ fn a_reduction_of_nothing_still_has_a_tile_that_says_so() {
     let lowered = lower(&b.finish(), &budget(64)).unwrap();
     assert!(lowered.stages[0].tile_count() >= 1);
 }
+
+#[test]
+fn explain_counts_chunks_and_draws() {
+    let mut b = PlanBuilder::default();
+    let (red, nir) = (
+        cube(&mut b, "red", &[1, 512, 512]),
+        cube(&mut b, "nir", &[1, 512, 512]),
+    );
+    let sum = b.add(Op::Binary(BinaryOp::Add), &[nir, red]).unwrap();
+    let slice = Take::Slice(SliceSpec {
+        start: 10,
+        step: 1,
+        len: 3,
+    });
+    let some = b
+        .add(Op::Select(vec![("time".into(), slice)]), &[sum])
+        .unwrap();
+    let mean = reduce(&mut b, some, ReduceOp::Mean, &["y", "x"], None);
+    b.output("mean", mean);
+    let plan = b.finish();
+    let lowered = lower(&plan, &budget(64)).unwrap();
+    let explanation = crate::explain::explain(&plan, &lowered);
+    assert_eq!((explanation.tasks, explanation.reads), (48, 96));
+    assert_eq!(
+        explanation.stages[0].passes[0].inputs[0].chunks_stored,
+        48 * 16
+    );
+    let text = explanation.to_string();
+    assert!(
+        text.contains("read float64 nir: 48 of 768 chunks"),
+        "{text}"
+    );
+    assert!(text.contains("x = nir + red"), "{text}");
+    let svg = crate::picture::picture(&explanation).to_svg();
+    assert_eq!(svg.matches("<rect").count(), 2 + 1 + 1 + 1);
+}
