@@ -2,7 +2,7 @@
 
 use super::emit::{ArrayRef, Emitter};
 use super::partition::{Domain, Partition, Root, domain};
-use super::{Budget, LowerError, memory, tile};
+use super::{Budget, Limits, LowerError, memory, tile};
 use crate::grid::Axis;
 use crate::plan::{Dim, Labels, Meta, NodeId, Op, Plan};
 use crate::reduce::{ReduceOp, State};
@@ -20,6 +20,7 @@ pub(super) struct Context<'a> {
     pub(super) known: &'a [(NodeId, InlineId)],
     pub(super) inlines: &'a [InlineArray],
     pub(super) budget: &'a Budget,
+    pub(super) limits: Limits,
 }
 
 /// One pass before the tile grid is known.
@@ -61,7 +62,7 @@ pub(super) fn stage(
     }
     let stage = loop {
         let stage = with_tiles(cx, &schedule, &drafts, &whole);
-        let Some(dims) = tile::with_large_partials(&stage) else {
+        let Some(dims) = tile::with_large_partials(&stage, cx.limits) else {
             break stage;
         };
         // Partials of this size do not travel, so the reductions must end inside the tiles.

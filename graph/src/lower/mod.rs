@@ -17,15 +17,28 @@ use crate::plan::{Dim, NodeId, Op, OutputId, Plan, PlanError};
 use crate::stage::{InlineArray, InlineValues, Lowered, OutputMeta};
 use std::sync::Arc;
 
-/// The most bytes of a reduction's result that travels from one stage to the next with its assignments.
-pub const INLINE_RESULT_LIMIT: u64 = 64 << 10;
+/// The sizes at which lowering decides one way or the other. They are part of what a plan version means:
+/// everybody who lowers a plan uses [`Limits::default`]; only tests try others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of a reduction's result that travels from one stage to the next with its assignments.
+    pub inline_result_bytes: u64,
+    /// The most bytes of a partial that is sent to the scheduler. A reduction with larger ones is finished
+    /// inside its tasks, whose tiles then span the reduced dims.
+    pub partial_bytes: u64,
+    /// Tiles with fewer decoded bytes are joined: below this, the fixed cost of a task begins to show.
+    pub tile_bytes: u64,
+}
 
-/// The most bytes of a partial that is sent to the scheduler. A reduction with larger ones is finished inside
-/// its tasks, whose tiles then span the reduced dims.
-pub const PARTIAL_LIMIT: u64 = 64 << 10;
-
-/// Tiles with fewer decoded bytes are joined: below this, the fixed cost of a task begins to show.
-pub const TILE_TARGET_BYTES: u64 = 512 << 10;
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            inline_result_bytes: 64 << 10,
+            partial_bytes: 64 << 10,
+            tile_bytes: 512 << 10,
+        }
+    }
+}
 
 /// What lowering must fit into. The same plan and budget give the same stages everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +63,13 @@ pub enum LowerError {
     },
 }
 
-/// Lowers a plan. The notes of the result say what was pushed down, shared, joined or refused to be cut.
+/// Lowers a plan with the limits that everybody uses. The notes of the result say what was pushed down, shared, joined or refused to be cut.
 pub fn lower(plan: &Plan, budget: &Budget) -> Result<Lowered, LowerError> {
+    lower_with(plan, budget, Limits::default())
+}
+
+/// Lowers a plan with limits of the caller's choice.
+pub fn lower_with(plan: &Plan, budget: &Budget, limits: Limits) -> Result<Lowered, LowerError> {
     let given = crate::plan::check(plan)?;
     let outputs = plan.outputs.iter().map(|o| {
         let meta = &given[o.node.0 as usize];
@@ -65,7 +83,7 @@ pub fn lower(plan: &Plan, budget: &Budget) -> Result<Lowered, LowerError> {
     let mut notes = Vec::new();
     let simple = simplify::simplify(plan, &given, &mut notes)?;
     let metas = crate::plan::check(&simple)?;
-    let partition = partition::partition(&simple, &metas);
+    let partition = partition::partition(&simple, &metas, limits);
     let mut lowered = Lowered {
         stages: Vec::new(),
         inlines: Vec::new(),
@@ -89,6 +107,7 @@ pub fn lower(plan: &Plan, budget: &Budget) -> Result<Lowered, LowerError> {
             known: &known,
             inlines: &lowered.inlines,
             budget,
+            limits,
         };
         let stage = build::stage(&context, roots, i, &mut lowered.notes)?;
         lowered.stages.push(stage);

@@ -4,7 +4,7 @@
 //! travels inline with the next. A large one is *local*: it is computed inside each task of the stage that uses
 //! it. Results are grouped by how many barriers lie before them and by the domain of their last pass.
 
-use super::{INLINE_RESULT_LIMIT, array_bytes, output_id};
+use super::{Limits, array_bytes, output_id};
 use crate::plan::{Dim, Meta, NodeId, Op, OutputId, Plan};
 use crate::stage::{InlineId, StageId};
 
@@ -42,11 +42,11 @@ impl Partition {
     }
 }
 
-pub(super) fn partition(plan: &Plan, metas: &[Meta]) -> Partition {
+pub(super) fn partition(plan: &Plan, metas: &[Meta], limits: Limits) -> Partition {
     let is_reduce = |n: NodeId| matches!(plan.nodes[n.0 as usize].op, Op::Reduce { .. });
     let small = |n: NodeId| {
         let meta = &metas[n.0 as usize];
-        array_bytes(&meta.shape, meta.dtype) <= INLINE_RESULT_LIMIT
+        array_bytes(&meta.shape, meta.dtype) <= limits.inline_result_bytes
     };
     let mut barriers: Vec<NodeId> = plan
         .nodes

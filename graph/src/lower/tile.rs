@@ -1,7 +1,7 @@
 //! Chooses the tile grid: whole chunks of every input where their grids agree, joined where they are tiny.
 
 use super::build::Context;
-use super::{PARTIAL_LIMIT, TILE_TARGET_BYTES, memory};
+use super::{Limits, memory};
 use crate::grid::Axis;
 use crate::plan::Dim;
 use crate::stage::{Pass, ReduceSink, Sink, Stage, StageDim};
@@ -42,7 +42,7 @@ pub(super) fn dim<'a>(
 }
 
 /// The reduced dims to leave whole because a sink's partials are too large to travel.
-pub(super) fn with_large_partials(stage: &Stage) -> Option<Vec<Dim>> {
+pub(super) fn with_large_partials(stage: &Stage, limits: Limits) -> Option<Vec<Dim>> {
     for (pass, sink) in reduce_sinks(stage) {
         let cut: Vec<Dim> = stage
             .dims
@@ -51,14 +51,14 @@ pub(super) fn with_large_partials(stage: &Stage) -> Option<Vec<Dim>> {
             .filter(|(d, dim)| dim.tiles.count() > 1 && !keeps(pass, sink, *d))
             .map(|(_, dim)| dim.name.clone())
             .collect();
-        if !cut.is_empty() && memory::partial_bytes(stage, pass, sink) > PARTIAL_LIMIT {
+        if !cut.is_empty() && memory::partial_bytes(stage, pass, sink) > limits.partial_bytes {
             return Some(cut);
         }
     }
     None
 }
 
-/// Joins tiles until they hold [`TILE_TARGET_BYTES`]: first along reduced dims, innermost first, where joining
+/// Joins tiles until they hold [`Limits::tile_bytes`]: first along reduced dims, innermost first, where joining
 /// makes fewer partials; then along the others while partials still travel and the task still fits.
 pub(super) fn join_small(
     cx: &Context<'_>,
@@ -72,15 +72,17 @@ pub(super) fn join_small(
     for d in order {
         let decoded = stage.tile_cost.decoded_bytes;
         let asked = cx.budget.chunks.iter().any(|c| c.0 == stage.dims[d].name);
-        if asked || decoded == 0 || decoded >= TILE_TARGET_BYTES {
+        if asked || decoded == 0 || decoded >= cx.limits.tile_bytes {
             continue;
         }
         let mut joined = stage.clone();
         joined.dims[d].tiles = joined.dims[d]
             .tiles
-            .coarsen(TILE_TARGET_BYTES.div_ceil(decoded));
+            .coarsen(cx.limits.tile_bytes.div_ceil(decoded));
         memory::measure(cx, &mut joined);
-        if with_large_partials(&joined).is_none() && joined.peak_bytes <= cx.budget.task_bytes {
+        if with_large_partials(&joined, cx.limits).is_none()
+            && joined.peak_bytes <= cx.budget.task_bytes
+        {
             stage = joined;
         }
     }
