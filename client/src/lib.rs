@@ -1,1 +1,22 @@
 //! Lazy chunked n-d arrays, computed on all cores of a laptop or on a cluster.
+//!
+//! ```no_run
+//! use dasklike::{Dataset, OpenOptions};
+//!
+//! let ds = Dataset::open("cube.zarr", &OpenOptions::default())?;
+//! let (red, nir) = (&ds["red"], &ds["nir"]);
+//! let ndvi = (nir - red) / (nir + red);
+//! let clear = ndvi.where_(ds["scl"].isin([4, 5, 6, 7]));
+//! let monthly = clear.groupby("time.month")?.mean("time");
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! Nothing is read before [`compute`]: an array is an expression, and what travels to the scheduler is a plan
+//! whose size does not depend on the number of chunks.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod array;
+pub mod size;
+pub mod start;
+
+pub use array::{Computed, DataArray, Dataset, OpenError, OpenOptions};

@@ -8,6 +8,7 @@
 //! Nothing here reads a clock, a file, a socket or the environment.
 
 pub mod block;
+pub mod chunks;
 pub mod dtype;
 pub mod explain;
 pub mod finish;

@@ -1,1 +1,14 @@
 //! The scheduler: a pure core, its gRPC edge, metrics and the dashboard.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod client_rpc;
+pub mod core;
+mod driver;
+mod feed;
+pub mod http;
+mod server;
+mod view;
+mod worker_rpc;
+
+pub use server::{DashboardConfig, Scheduler, SchedulerConfig, SchedulerHandle, StartError};

@@ -1,1 +1,47 @@
-fn main() {}
+//! The project's own commands: `cargo xtask test`, `bench` and `codegen`.
+
+mod bench;
+mod checks;
+mod codegen;
+mod debian;
+mod places;
+mod run;
+mod venv;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check everything that CI checks, after installing what the tests need
+    Test {
+        /// Only this check (may be given more than once)
+        #[arg(long, value_name = "NAME")]
+        only: Vec<checks::Check>,
+    },
+    /// Run benchmarks against their peers and keep the output in bench/results
+    Bench {
+        /// Which ones; all of them when none is named
+        names: Vec<bench::Bench>,
+    },
+    /// Write proto/engine/src/generated from the .proto files
+    Codegen {
+        /// Write nothing; fail if what is committed differs
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Test { only } => checks::run_all(&only),
+        Command::Bench { names } => bench::run_all(&names),
+        Command::Codegen { check } => codegen::run(check),
+    }
+}

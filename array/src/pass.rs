@@ -1,0 +1,336 @@
+//! The run of one pass over one tile: cells, strips, kernels, sinks.
+
+use crate::STRIP;
+use crate::chunks::{ChunkReader, Chunks};
+use crate::code::Operand;
+use crate::error::RunError;
+use crate::evaluator::{Array, PassCode};
+use crate::inputs::{Bound, InputCode, Place};
+use crate::kernels::{Operands, load};
+use crate::scratch::{Here, Scratch};
+use crate::sinks::{self, SinkState};
+use dasklike_graph::dtype::DType;
+use dasklike_graph::stage::{Groups, Pass, Sink};
+use std::ops::Range;
+
+/// A pass that runs.
+pub(crate) struct PassRun<'a, R> {
+    pass: &'a Pass,
+    code: &'a PassCode,
+    region: &'a [Range<u64>],
+    /// By input.
+    arrays: &'a [Array<'a>],
+    scratch: &'a mut Scratch,
+    reader: &'a mut R,
+    states: Vec<SinkState>,
+    /// By sink: whether the current part's label has a group.
+    active: Vec<bool>,
+}
+
+impl<'a, R: ChunkReader> PassRun<'a, R> {
+    /// Prepares the registers and sinks of a pass over `region`.
+    pub(crate) fn new(
+        pass: &'a Pass,
+        code: &'a PassCode,
+        region: &'a [Range<u64>],
+        arrays: &'a [Array<'a>],
+        scratch: &'a mut Scratch,
+        reader: &'a mut R,
+    ) -> Self {
+        let states: Vec<SinkState> = pass.sinks.iter().map(|s| sinks::begin(pass, s, region)).collect();
+        scratch.registers.reserve(&code.code.registers);
+        for c in &code.code.constants {
+            load::splat(scratch.registers.get_mut(c.reg), 1 << c.reg.class, c.bits);
+        }
+        scratch.chunks.clear();
+        let inputs = code.inputs.len();
+        scratch.bound.clear();
+        scratch.bound.resize(inputs, Bound::Unused);
+        scratch.splats.clear();
+        scratch.splats.resize(inputs, None);
+        scratch.here.clear();
+        scratch.here.resize(inputs, Here::Register);
+        let rank = region.len();
+        scratch.strides.clear();
+        scratch.strides.resize((inputs + pass.sinks.len()) * rank, 0);
+        for (i, input) in code.inputs.iter().enumerate() {
+            input.strides(&arrays[i].shape, &mut scratch.strides[i * rank..(i + 1) * rank]);
+        }
+        for (s, sink) in pass.sinks.iter().enumerate() {
+            let at = (inputs + s) * rank;
+            sinks::strides(sink, region, &mut scratch.strides[at..at + rank]);
+        }
+        let active = vec![true; states.len()];
+        PassRun { pass, code, region, arrays, scratch, reader, states, active }
+    }
+
+    /// Walks all cells and returns what the sinks gathered.
+    pub(crate) fn run(mut self) -> Result<Vec<SinkState>, RunError<R::Error>> {
+        self.scratch.cells.start(&self.pass.domain, self.region);
+        let mut part = Vec::with_capacity(self.region.len());
+        while !self.scratch.cells.is_done() {
+            self.cell(&mut part)?;
+            self.scratch.cells.advance(&self.pass.domain, self.region);
+        }
+        Ok(self.states)
+    }
+
+    /// Runs the current cell, cut along grouped dims into parts of one label each. A cell none of whose
+    /// elements any sink wants is not read.
+    fn cell(&mut self, part: &mut Vec<Range<u64>>) -> Result<(), RunError<R::Error>> {
+        part.clone_from(&self.scratch.cells.ranges);
+        for d in &self.code.group_dims {
+            part[*d].end = self.label_end(*d, part[*d].start);
+        }
+        let mut bound = false;
+        loop {
+            self.scratch.nest.reset(self.code.inputs.len() + self.states.len());
+            if self.place_sinks(part) {
+                if !bound {
+                    self.bind()?;
+                    bound = true;
+                }
+                self.part(part);
+            }
+            if !self.next_part(part) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes to the next part of the current cell; false after the last.
+    fn next_part(&self, part: &mut [Range<u64>]) -> bool {
+        for d in self.code.group_dims.iter().rev().copied() {
+            let whole = &self.scratch.cells.ranges[d];
+            let goes_on = part[d].end < whole.end;
+            let start = if goes_on { part[d].end } else { whole.start };
+            part[d] = start..self.label_end(d, start);
+            if goes_on {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Where the next label of any sink's groups along `d` begins, or the cell ends.
+    fn label_end(&self, d: usize, at: u64) -> u64 {
+        let groups = self.pass.sinks.iter().filter_map(|s| match s {
+            Sink::Reduce(r) => r.groups.as_ref().filter(|g| g.dim == d),
+            Sink::Emit { .. } => None,
+        });
+        groups.map(|g| run_end(g, at)).fold(self.scratch.cells.ranges[d].end, u64::min)
+    }
+
+    /// Sets where the sinks' streams begin; false if no sink wants the part.
+    fn place_sinks(&mut self, part: &[Range<u64>]) -> bool {
+        let (rank, inputs) = (self.region.len(), self.code.inputs.len());
+        for (s, sink) in self.pass.sinks.iter().enumerate() {
+            let strides = &self.scratch.strides[(inputs + s) * rank..(inputs + s + 1) * rank];
+            let base = sinks::base(sink, &self.states[s], strides, self.region, part);
+            self.active[s] = base.is_some();
+            self.scratch.nest.base[inputs + s] = base.unwrap_or(0);
+        }
+        self.active.contains(&true)
+    }
+
+    /// Finds or reads what the inputs need for the current cell.
+    fn bind(&mut self) -> Result<(), RunError<R::Error>> {
+        for i in 0..self.code.inputs.len() {
+            let input = &self.code.inputs[i];
+            if self.code.code.inputs[i].is_none() {
+                continue;
+            }
+            self.scratch.bound[i] = match &input.place {
+                Place::Inline(_) => Bound::Inline,
+                Place::Local(id) => Bound::Local(id.0 as usize),
+                Place::Stored { fill, .. } => {
+                    let slot = self.chunk(i)?;
+                    if self.scratch.chunks.held(slot).fill { Bound::Uniform(*fill) } else { Bound::Chunk(slot) }
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// The slot of the chunk that stored input `i` needs, which is read if it is not held.
+    fn chunk(&mut self, i: usize) -> Result<usize, RunError<R::Error>> {
+        let (inputs, scratch) = (&self.code.inputs, &mut *self.scratch);
+        let Place::Stored { source, chunk, bytes, .. } = &inputs[i].place else { return Ok(0) };
+        inputs[i].chunk_index(chunk, &scratch.cells.ranges, &mut scratch.index);
+        if let Some(slot) = scratch.chunks.find(*source, &scratch.index) {
+            return Ok(slot);
+        }
+        let cells = &scratch.cells;
+        scratch.chunks.retain(|of, index| {
+            let reads = |input: &InputCode| matches!(&input.place, Place::Stored { source, .. } if *source == of);
+            inputs.iter().any(|input| reads(input) && input.needs(index, cells))
+        });
+        let read = scratch.chunks.read(self.reader, *source, &scratch.index, *bytes);
+        read.map_err(|error| RunError::Read { source_id: *source, index: scratch.index.clone(), error })
+    }
+
+    /// Runs a part of the current cell, strip by strip.
+    fn part(&mut self, part: &[Range<u64>]) {
+        self.place_inputs(part);
+        let (rank, scratch) = (self.region.len(), &mut *self.scratch);
+        for (d, range) in part.iter().enumerate() {
+            let (strides, bound) = (&scratch.strides, &scratch.bound);
+            scratch.nest.push((range.end - range.start) as usize, |s| match bound.get(s) {
+                Some(Bound::Uniform(_) | Bound::Unused) => 0,
+                _ => strides[s * rank + d],
+            });
+        }
+        scratch.walk.start(&scratch.nest);
+        while self.scratch.walk.advance(&self.scratch.nest) {
+            self.strip();
+        }
+    }
+
+    /// Sets where the inputs' streams begin. An input of one value fills its register once.
+    fn place_inputs(&mut self, part: &[Range<u64>]) {
+        let scratch = &mut *self.scratch;
+        let rank = self.region.len();
+        for (i, input) in self.code.inputs.iter().enumerate() {
+            let Some(reg) = self.code.code.inputs[i] else { continue };
+            let (array, size) = (&self.arrays[i], input.dtype.size());
+            if !matches!(scratch.bound[i], Bound::Uniform(_)) {
+                scratch.nest.base[i] = input.offset(&array.shape, |a| array.origin[a], part);
+                let moves = (0..rank).any(|d| part[d].end - part[d].start > 1 && scratch.strides[i * rank + d] != 0);
+                if moves {
+                    scratch.splats[i] = None;
+                    continue;
+                }
+            }
+            let bits = match scratch.bound[i] {
+                Bound::Uniform(bits) => bits,
+                bound => {
+                    let bytes = data(bound, array, &scratch.chunks, &scratch.locals);
+                    load::element(bytes, size, scratch.nest.base[i] as usize)
+                }
+            };
+            let bits = if input.dtype == DType::Bool { (bits != 0) as u64 } else { bits };
+            if scratch.splats[i] != Some(bits) {
+                load::splat(scratch.registers.get_mut(reg), size, bits);
+                scratch.splats[i] = Some(bits);
+            }
+        }
+    }
+
+    /// Runs the current strip through the kernels into the sinks.
+    fn strip(&mut self) {
+        let n = self.scratch.walk.rows * self.scratch.walk.row_len;
+        debug_assert!(n <= STRIP);
+        self.load(n);
+        for step in &self.code.code.steps {
+            // Taken out, so that the others can be read while it is written.
+            let mut out = std::mem::take(self.scratch.registers.get_mut(step.out));
+            let args = step.args.map(|a| self.source(a));
+            (step.kernel)(&mut out, &Operands { args, consts: &step.consts }, n);
+            *self.scratch.registers.get_mut(step.out) = out;
+        }
+        let mut states = std::mem::take(&mut self.states);
+        for (s, state) in states.iter_mut().enumerate().filter(|(s, _)| self.active[*s]) {
+            self.feed(s, state);
+        }
+        self.states = states;
+    }
+
+    /// Finds each input's elements where they lie, or loads them into its register.
+    fn load(&mut self, n: usize) {
+        let Scratch { registers, chunks, locals, nest, walk, bound, splats, here, .. } = &mut *self.scratch;
+        for (i, input) in self.code.inputs.iter().enumerate() {
+            let Some(reg) = self.code.code.inputs[i] else { continue };
+            here[i] = Here::Register;
+            if splats[i].is_some() {
+                continue;
+            }
+            let size = input.dtype.size();
+            let bytes = data(bound[i], &self.arrays[i], chunks, locals);
+            let stride = nest.inner_stride(i);
+            let stored_bool = input.dtype == DType::Bool && !matches!(bound[i], Bound::Local(_));
+            if !stored_bool && (stride == 1 || n == 1) && walk.is_one_run(i, 1) {
+                let from = walk.base(0, i) as usize * size;
+                if bytes[from..].as_ptr().align_offset(size) == 0 {
+                    here[i] = Here::Memory(from);
+                    continue;
+                }
+            }
+            let out = registers.get_mut(reg);
+            for row in 0..walk.rows {
+                load::gather(out, row * walk.row_len, walk.row_len, bytes, size, walk.base(row, i), stride);
+            }
+            if stored_bool {
+                load::to_bool(out, 0, n);
+            }
+        }
+    }
+
+    /// The bytes of an operand for the current strip.
+    fn source(&self, operand: Operand) -> &[u8] {
+        let n = self.scratch.walk.rows * self.scratch.walk.row_len;
+        match operand {
+            Operand::None => &[],
+            Operand::Reg(reg) => self.scratch.registers.get(reg),
+            Operand::Input(i) => {
+                let i = i as usize;
+                match (self.scratch.here[i], self.code.code.inputs[i]) {
+                    (Here::Memory(from), _) => {
+                        let s = &*self.scratch;
+                        let bytes = data(s.bound[i], &self.arrays[i], &s.chunks, &s.locals);
+                        &bytes[from..from + n * self.code.inputs[i].dtype.size()]
+                    }
+                    (Here::Register, Some(reg)) => self.scratch.registers.get(reg),
+                    (Here::Register, None) => &[],
+                }
+            }
+        }
+    }
+
+    /// Lets the current strip into a sink.
+    fn feed(&self, s: usize, state: &mut SinkState) {
+        let (walk, nest) = (&self.scratch.walk, &self.scratch.nest);
+        let stream = self.code.inputs.len() + s;
+        let stride = nest.inner_stride(stream);
+        let fed = &self.code.code.fed[s];
+        let (values, mask) = (self.source(fed.value), self.source(fed.mask));
+        match (state, &self.code.reducers[s]) {
+            (SinkState::Emit { bytes, size }, _) => sinks::emit(bytes, *size, walk, stream, stride, values),
+            (SinkState::Reduce { partial }, Some(reducer)) => {
+                let Sink::Reduce(sink) = &self.pass.sinks[s] else { return };
+                let size = self.pass.program.dtype(sink.value).size();
+                let cells = partial.groups as usize * partial.cells as usize;
+                let mut row = 0;
+                while row < walk.rows {
+                    let end = walk.run_from(row, stream, stride);
+                    let (from, n) = (row * walk.row_len, (end - row) * walk.row_len);
+                    let place = crate::accumulate::Place {
+                        cells,
+                        cell: walk.base(row, stream) as usize,
+                        stride: stride as usize,
+                    };
+                    let mask = if mask.is_empty() { mask } else { &mask[from..from + n] };
+                    reducer.feed(&mut partial.words, place, &values[from * size..(from + n) * size], mask, n);
+                    row = end;
+                }
+            }
+            (SinkState::Reduce { .. }, None) => {}
+        }
+    }
+}
+
+/// The bytes of the array that an input lies in.
+fn data<'b>(bound: Bound, array: &Array<'b>, chunks: &'b Chunks, locals: &'b [Vec<u8>]) -> &'b [u8] {
+    match bound {
+        Bound::Chunk(slot) => chunks.held(slot).decoded(),
+        Bound::Inline => array.bytes,
+        Bound::Local(id) => &locals[id],
+        Bound::Uniform(_) | Bound::Unused => &[],
+    }
+}
+
+/// Where the run of one group that holds `at` ends.
+fn run_end(groups: &Groups, at: u64) -> u64 {
+    let group = groups.group_of(at);
+    let from = groups.starts.partition_point(|(start, _)| *start <= at);
+    groups.starts[from..].iter().find(|r| r.1 != group).map_or(u64::MAX, |r| r.0)
+}

@@ -1,0 +1,158 @@
+//! Several instructions that one kernel does, with the same roundings in the same order.
+
+use crate::select::Selector;
+use dasklike_graph::dtype::{DType, Lane, Scalar};
+use dasklike_graph::ops::{BinaryOp, UnaryOp};
+use dasklike_graph::program::{Instr, Value};
+use dasklike_graph::reduce::Column;
+use dasklike_graph::stage::Sink;
+
+/// `of * scale + offset` in `to`, NaN where `of` is `missing`. All as native bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Affine {
+    pub(crate) of: Value,
+    pub(crate) from: DType,
+    pub(crate) to: DType,
+    pub(crate) scale: u64,
+    pub(crate) offset: u64,
+    pub(crate) missing: Option<u64>,
+}
+
+/// Follows a chain of single uses from `root` down: missing value, offset, scale, missing value, cast, as far
+/// as it goes. `None` if it has fewer than two links, as one instruction has a kernel of its own.
+pub(crate) fn affine(s: &Selector<'_>, root: Value) -> Option<Affine> {
+    let to = s.program.dtype(root);
+    if !to.is_float() {
+        return None;
+    }
+    let bits = |v: f64| Scalar::F64(v).cast(to).to_bits();
+    let mut chain = Affine { of: root, from: to, to, scale: bits(1.0), offset: bits(-0.0), missing: None };
+    let mut links = 0;
+    let mut tested = None;
+    // A value inside of the chain must have no other use, or it would be computed twice.
+    let free = |v: Value, uses: u32| v == root || s.uses[v.0 as usize] == uses;
+    let mut step = |chain: &mut Affine, next: Option<Value>| {
+        if let Some(next) = next {
+            chain.of = next;
+            links += 1;
+        }
+    };
+    let missing = |chain: &mut Affine, tested: &mut Option<(Value, u64)>| {
+        let found = if free(chain.of, 1) && tested.is_none() { select_nan(s, chain.of) } else { None };
+        found.map(|(value, x, missing)| {
+            *tested = Some((x, missing));
+            value
+        })
+    };
+    let next = missing(&mut chain, &mut tested);
+    step(&mut chain, next);
+    if free(chain.of, 1)
+        && let Some((value, offset)) = plus_constant(s, chain.of)
+    {
+        chain.offset = offset;
+        step(&mut chain, Some(value));
+    }
+    if free(chain.of, 1)
+        && let Some((value, scale)) = times_constant(s, chain.of)
+    {
+        chain.scale = scale;
+        step(&mut chain, Some(value));
+    }
+    let next = missing(&mut chain, &mut tested);
+    step(&mut chain, next);
+    // The test for the missing value may look at the cast value: that is a second use.
+    let tests_cast = tested.is_some_and(|(x, _)| x == chain.of);
+    if let Instr::Cast(x) = s.program.instrs[chain.of.0 as usize]
+        && free(chain.of, if tests_cast { 2 } else { 1 })
+        && (!tests_cast || tested.is_some_and(|t| cast_back(s, x, to, t.1).is_some()))
+    {
+        if tests_cast {
+            tested = tested.and_then(|t| Some((x, cast_back(s, x, to, t.1)?)));
+        }
+        step(&mut chain, Some(x));
+    }
+    chain.from = s.program.dtype(chain.of);
+    if let Some((x, missing)) = tested {
+        if x != chain.of {
+            return None;
+        }
+        chain.missing = Some(missing);
+    }
+    (links >= 2 && s.constant(chain.of).is_none()).then_some(chain)
+}
+
+/// The bits of `missing`, a value of the float `to`, in the dtype of `x`, if the cast from there loses nothing:
+/// then the test can be made before the cast.
+fn cast_back(s: &Selector<'_>, x: Value, to: DType, missing: u64) -> Option<u64> {
+    let from = s.program.dtype(x);
+    let exact = from.is_integer() && from.size() < to.size();
+    let value = Scalar::from_bits(to.lane(), missing);
+    let back = value.cast(from);
+    (exact && back.cast(to) == value).then_some(back.to_bits())
+}
+
+/// `where(x == missing, NaN, value)` in any of its forms: value, x, and the bits of the missing value.
+fn select_nan(s: &Selector<'_>, v: Value) -> Option<(Value, Value, u64)> {
+    let Instr::Select { cond, a, b } = s.program.instrs[v.0 as usize] else { return None };
+    let (equal, x, missing) = equals_constant(s, cond)?;
+    let (nan, value) = if equal { (a, b) } else { (b, a) };
+    is_nan(s, nan).then_some((value, x, missing))
+}
+
+/// Whether a condition is `x == constant` (true) or `x != constant` (false).
+fn equals_constant(s: &Selector<'_>, cond: Value) -> Option<(bool, Value, u64)> {
+    match s.program.instrs[cond.0 as usize] {
+        Instr::Unary(UnaryOp::Invert, c) => equals_constant(s, c).map(|(equal, x, k)| (!equal, x, k)),
+        Instr::Binary(op @ (BinaryOp::Eq | BinaryOp::Ne), x, k) => {
+            let (x, k) = if s.constant(x).is_some() { (k, x) } else { (x, k) };
+            let plain = s.program.dtype(x).lane() != Lane::Bool;
+            plain.then_some((op == BinaryOp::Eq, x, s.constant(k)?))
+        }
+        _ => None,
+    }
+}
+
+fn is_nan(s: &Selector<'_>, v: Value) -> bool {
+    let lane = s.program.dtype(v).lane();
+    s.constant(v).is_some_and(|bits| match Scalar::from_bits(lane, bits) {
+        Scalar::F32(v) => v.is_nan(),
+        Scalar::F64(v) => v.is_nan(),
+        _ => false,
+    })
+}
+
+/// `value + constant` or `value - constant`.
+fn plus_constant(s: &Selector<'_>, v: Value) -> Option<(Value, u64)> {
+    match s.program.instrs[v.0 as usize] {
+        Instr::Binary(BinaryOp::Add, a, b) => with_constant(s, a, b),
+        Instr::Binary(BinaryOp::Sub, a, b) => {
+            let sign = if s.program.dtype(v) == DType::F32 { 1 << 31 } else { 1 << 63 };
+            s.constant(b).map(|bits| (a, bits ^ sign))
+        }
+        _ => None,
+    }
+}
+
+fn times_constant(s: &Selector<'_>, v: Value) -> Option<(Value, u64)> {
+    match s.program.instrs[v.0 as usize] {
+        Instr::Binary(BinaryOp::Mul, a, b) => with_constant(s, a, b),
+        _ => None,
+    }
+}
+
+fn with_constant(s: &Selector<'_>, a: Value, b: Value) -> Option<(Value, u64)> {
+    s.constant(b).map(|k| (a, k)).or_else(|| s.constant(a).map(|k| (b, k)))
+}
+
+/// The value and the mask of a sink that reduces `where(mask, value, NaN)` and leaves NaN out.
+pub(crate) fn masked(s: &Selector<'_>, sink: &Sink) -> Option<(Value, Value)> {
+    let Sink::Reduce(r) = sink else { return None };
+    let Instr::Select { cond, a, b } = s.program.instrs[r.value.0 as usize] else { return None };
+    // If something else needs the selected values too, they are there anyway.
+    let alone = s.uses[r.value.0 as usize] == 1;
+    let plain = s.constant(cond).is_none() && s.constant(a).is_none();
+    // NaN is true to these, so leaving it out would change them.
+    let truth = r.state.columns.iter().any(|c| matches!(c, Column::Any | Column::All));
+    let plain = plain && !truth;
+    (r.state.skipna && alone && plain && is_nan(s, b)).then_some((a, cond))
+}

@@ -1,1 +1,0 @@
-//! Benchmarks that print a ratio against a peer or a limit measured in the same run.

@@ -1,0 +1,45 @@
+//! Benchmarks that print a ratio against a peer or a limit measured in the same run.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod bare;
+mod cube;
+mod decode;
+mod http;
+mod machine;
+mod ndvi;
+mod programs;
+mod race;
+mod report;
+mod slow_server;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+// The allocator that the `dasklike` command uses, so that bare programs and ours pay the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Prints one benchmark's report on stdout. `cargo xtask bench` builds what this needs first.
+#[derive(Parser)]
+#[command(name = "dasklike-bench")]
+struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    Ndvi,
+    Decode,
+    Http,
+}
+
+fn main() -> Result<()> {
+    // HTTP clients want a TLS provider even for plain HTTP. A second installation is refused, which is as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Args::parse().bench {
+        Bench::Ndvi => ndvi::run(),
+        Bench::Decode => decode::run(),
+        Bench::Http => http::run(),
+    }
+}

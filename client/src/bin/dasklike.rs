@@ -1,0 +1,23 @@
+//! The `dasklike` command.
+
+#[path = "../commands/mod.rs"]
+mod commands;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let command = commands::Command::parse();
+    dasklike::start::logging();
+    dasklike::start::tls();
+    match command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The subcommands, a file each.
+
+mod bench;
+mod bench_graph;
+mod explain;
+mod sample;
+
+use std::io::Write;
+
+/// Lazy chunked n-d arrays, computed on all cores of a laptop or on a cluster.
+#[derive(Debug, clap::Parser)]
+#[command(name = "dasklike", version)]
+pub(crate) enum Command {
+    Sample(sample::SampleArgs),
+    Explain(explain::ExplainArgs),
+    Bench(bench::BenchArgs),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Command::Sample(args) => args.run(),
+            Command::Explain(args) => args.run(),
+            Command::Bench(args) => args.run(),
+        }
+    }
+}
+
+/// Writes data to stdout. A reader that went away, such as `head`, is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// Writes a value as JSON on one line.
+fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
+    print(&format!("{value}\n"))
+}

@@ -1,0 +1,126 @@
+//! `cargo xtask test`: everything CI checks, one named check after the other.
+
+use crate::run::{cargo, run, say};
+use crate::{codegen, debian, venv};
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// One thing CI checks. Their order here is the order they run in: the cheap ones first.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Check {
+    /// The code is formatted
+    Fmt,
+    /// The generated code is what the .proto files give
+    Codegen,
+    /// Clippy has nothing to say
+    Clippy,
+    /// Every test of every crate passes
+    Tests,
+}
+
+/// Runs the checks named in `only`, or all of them. A failed check does not keep the next from
+/// running: one run shows all that is wrong.
+pub(crate) fn run_all(only: &[Check]) -> Result<()> {
+    let chosen: Vec<Check> = Check::value_variants()
+        .iter()
+        .copied()
+        .filter(|check| only.is_empty() || only.contains(check))
+        .collect();
+    let mut outcomes = Vec::new();
+    for (number, check) in chosen.iter().enumerate() {
+        say(&format!(
+            "[{}/{}] {}",
+            number + 1,
+            chosen.len(),
+            name(*check)
+        ));
+        let start = Instant::now();
+        let outcome = perform(*check);
+        if let Err(error) = &outcome {
+            say(&format!("{} failed: {error:#}", name(*check)));
+        }
+        outcomes.push((*check, outcome.is_ok(), start.elapsed()));
+    }
+    summarise(&outcomes)
+}
+
+fn perform(check: Check) -> Result<()> {
+    match check {
+        Check::Fmt => run(cargo()?.args(["fmt", "--all", "--check"])),
+        Check::Codegen => codegen::run(true),
+        Check::Clippy => run(cargo()?.args([
+            "clippy",
+            "--release",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ])),
+        Check::Tests => tests(),
+    }
+}
+
+/// The tests start the `dasklike` command and the example, which `cargo test` alone may not build.
+fn tests() -> Result<()> {
+    let moto_server = needs()?;
+    run(cargo()?.args([
+        "build",
+        "--release",
+        "--workspace",
+        "--bins",
+        "--examples",
+        "--locked",
+    ]))?;
+    run(cargo()?
+        .args([
+            "test",
+            "--release",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ])
+        .env("DASKLIKE_MOTO", moto_server))
+}
+
+/// Installs what the tests need; gives the path of the S3 server.
+fn needs() -> Result<PathBuf> {
+    debian::ensure("chromium", "chromium")?;
+    let python = venv::ensure("tests/requirements.txt")?;
+    Ok(python.join("moto_server"))
+}
+
+fn summarise(outcomes: &[(Check, bool, Duration)]) -> Result<()> {
+    say("summary");
+    for (check, passed, took) in outcomes {
+        let word = if *passed { "ok" } else { "FAILED" };
+        say(&format!(
+            "  {:<8} {word:<6} {:7.1} s",
+            name(*check),
+            took.as_secs_f64()
+        ));
+    }
+    let failed: Vec<String> = outcomes
+        .iter()
+        .filter(|(_, passed, _)| !passed)
+        .map(|(check, _, _)| name(*check))
+        .collect();
+    if !failed.is_empty() {
+        bail!(
+            "failed: {}; `cargo xtask test --only {}` repeats the first",
+            failed.join(", "),
+            failed[0]
+        );
+    }
+    Ok(())
+}
+
+fn name(check: Check) -> String {
+    check
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
