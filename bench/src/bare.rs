@@ -27,46 +27,61 @@ pub(crate) fn open(cube: &Path) -> Result<Vec<Arc<DiskArray>>> {
     ARRAYS.iter().map(open).collect()
 }
 
-/// Every chunk of `arrays`, an array's number and the chunk's indices, in the order of storage:
-/// step by step as an engine that needs all arrays of a place at once would read them.
-pub(crate) fn chunks<S: ?Sized>(arrays: &[Arc<Array<S>>]) -> Vec<(usize, Vec<u64>)> {
-    let Some(first) = arrays.first() else {
-        return Vec::new();
-    };
-    let grid = first.chunk_grid_shape();
-    let total: u64 = grid.iter().product();
+/// A chunk to decode: the number of its array, and its indices.
+pub(crate) type Chunk = (usize, Vec<u64>);
+
+/// Every chunk of `arrays` arrays of the same chunk grid, all of one place before those of the
+/// next, as an engine that needs all arrays at once reads them.
+pub(crate) fn chunks(grid: &[u64], arrays: usize) -> Vec<Chunk> {
     let indices = |mut number: u64| {
         let mut at = vec![0; grid.len()];
-        for (dim, size) in grid.iter().enumerate().rev() {
-            at[dim] = number % size;
+        for (place, size) in at.iter_mut().zip(grid).rev() {
+            *place = number % size;
             number /= size;
         }
         at
     };
+    let total = grid.iter().product();
     (0..total)
-        .flat_map(|number| (0..arrays.len()).map(move |array| (array, indices(number))))
+        .flat_map(|number| (0..arrays).map(move |array| (array, indices(number))))
         .collect()
 }
 
-/// Decodes everything on `threads` threads.
-pub(crate) fn decode(arrays: &[Arc<DiskArray>], threads: usize) -> Result<()> {
-    let chunks = chunks(arrays);
+/// Shares `work` out to two threads, one chunk at a time. Each thread makes its own state with `state`.
+pub(crate) fn on_two_threads<S>(
+    work: &[Chunk],
+    state: impl Fn() -> S + Sync,
+    decode: impl Fn(&mut S, usize, &[u64]) -> Result<()> + Sync,
+) -> Result<()> {
     let next = AtomicUsize::new(0);
-    // The threads are all the parallelism there is.
-    let options = CodecOptions::default().with_concurrent_target(1);
-    let work = || -> Result<()> {
-        while let Some((array, indices)) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let chunk: ArrayBytes<'_> = arrays[*array].retrieve_chunk_opt(indices, &options)?;
-            std::hint::black_box(&chunk);
+    let drain = || -> Result<()> {
+        let mut state = state();
+        while let Some((array, indices)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+            decode(&mut state, *array, indices)?;
         }
         Ok(())
     };
     std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().try_for_each(|handle| {
-            handle
+        let threads = [scope.spawn(drain), scope.spawn(drain)];
+        threads.into_iter().try_for_each(|thread| {
+            thread
                 .join()
                 .map_err(|_| anyhow!("a decoding thread panicked"))?
         })
     })
+}
+
+/// Decodes everything on two threads with `zarrs`.
+pub(crate) fn decode(arrays: &[Arc<DiskArray>]) -> Result<()> {
+    // The two threads are all the parallelism there is.
+    let options = CodecOptions::default().with_concurrent_target(1);
+    on_two_threads(
+        &chunks(arrays[0].chunk_grid_shape(), arrays.len()),
+        || (),
+        |(), array, indices| {
+            let chunk: ArrayBytes<'_> = arrays[array].retrieve_chunk_opt(indices, &options)?;
+            std::hint::black_box(&chunk);
+            Ok(())
+        },
+    )
 }

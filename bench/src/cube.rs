@@ -1,76 +1,62 @@
 //! The cubes the benchmarks read, written once into the user's cache folder.
 
-use crate::programs;
 use anyhow::{Context, Result};
+use dasklike_storage::sample::{SampleCodec, SampleSpec, write_sample};
 use etcetera::BaseStrategy;
 use std::fs;
 use std::path::PathBuf;
 
 /// A synthetic cube: `u2` red and nir, `u1` scl, chunks of 512 x 512 pixels of one step.
-#[derive(Clone, Copy)]
 pub(crate) struct Cube {
-    /// Time steps.
-    pub(crate) steps: u64,
-    /// Pixels along y and along x.
-    pub(crate) size: u64,
-    /// As `dasklike sample --codec` calls it.
-    pub(crate) codec: &'static str,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    spec: SampleSpec,
 }
 
 impl Cube {
-    /// The cube of most benchmarks, 1.0 GB decoded.
-    pub(crate) const BLOSC: Cube = Cube {
-        steps: 48,
-        size: 2048,
-        codec: "blosc-zstd",
-    };
-    /// The same pixels with zlib level 6.
-    pub(crate) const ZLIB: Cube = Cube {
-        codec: "zlib",
-        ..Cube::BLOSC
-    };
-
-    /// Decoded bytes of all its pixels.
-    pub(crate) fn decoded_bytes(self) -> u64 {
-        self.steps * self.size * self.size * 5
+    /// The cube of most benchmarks: 48 steps of 2048 x 2048 pixels, 1.0 GB decoded. It is written
+    /// first if it is not there.
+    pub(crate) fn standard(codec: SampleCodec) -> Result<Cube> {
+        Cube::open(SampleSpec {
+            steps: 48,
+            size: 2048,
+            chunk: 512,
+            codec,
+        })
     }
 
-    /// Where the cube is; it is written first if it is not there.
-    pub(crate) fn path(self) -> Result<PathBuf> {
+    fn open(spec: SampleSpec) -> Result<Cube> {
         let base = etcetera::choose_base_strategy()
             .context("cannot tell where the user's cache folder is, set HOME")?;
         let folder = base.cache_dir().join("dasklike/bench");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let Cube { steps, size, codec } = self;
-        let path = folder.join(format!("{steps}x{size}x{size}-{codec}.zarr"));
-        if path.exists() {
-            return Ok(path);
+        let SampleSpec {
+            steps, size, codec, ..
+        } = spec;
+        let path = folder.join(format!("{steps}x{size}x{size}-{}.zarr", codec.name()));
+        if !path.exists() {
+            eprintln!("writing {}", path.display());
+            write_sample(&path, &spec, &mut |_, _| ())?;
         }
-        eprintln!("writing {}", path.display());
-        let unfinished = path.with_extension("tmp");
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished)
-                .with_context(|| format!("cannot remove {}", unfinished.display()))?;
-        }
-        let mut sample = programs::dasklike()?;
-        sample
-            .arg("sample")
-            .arg(&unfinished)
-            .args(["--codec", codec, "--chunk", "512"]);
-        sample.args(["--steps", &steps.to_string(), "--size", &size.to_string()]);
-        programs::output(&mut sample)?;
-        fs::rename(&unfinished, &path)
-            .with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(path)
+        Ok(Cube { path, spec })
+    }
+
+    /// Decoded bytes of all its pixels.
+    pub(crate) fn decoded_bytes(&self) -> u64 {
+        self.spec.bytes()
     }
 
     /// The cube in words.
-    pub(crate) fn describe(self) -> Result<String> {
-        let stored = stored_bytes(&self.path()?)?;
-        let decoded = self.decoded_bytes();
-        let Cube { steps, size, codec } = self;
+    pub(crate) fn describe(&self) -> Result<String> {
+        let (decoded, stored) = (self.decoded_bytes(), stored_bytes(&self.path)?);
+        let SampleSpec {
+            steps,
+            size,
+            chunk,
+            codec,
+        } = self.spec;
         Ok(format!(
-            "{steps} x {size} x {size}, chunks of 1 x 512 x 512, {codec}; {:.2} GB decoded, {:.2} GB stored ({:.2} times smaller)",
+            "{steps} x {size} x {size}, chunks of 1 x {chunk} x {chunk}, {}; {:.2} GB decoded, {:.2} GB stored ({:.2} times smaller)",
+            codec.name(),
             decoded as f64 / 1e9,
             stored as f64 / 1e9,
             decoded as f64 / stored as f64

@@ -9,6 +9,7 @@ use crate::report::{Report, Target};
 use crate::slow_server::SlowServer;
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
+use dasklike_storage::sample::SampleCodec;
 use futures::{StreamExt, TryStreamExt};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -19,9 +20,9 @@ const LATENCY: Duration = Duration::from_millis(30);
 const IN_FLIGHT: [usize; 3] = [64, 128, 256];
 
 pub(crate) fn run() -> Result<()> {
-    let cube = Cube::BLOSC.path()?;
-    let server = SlowServer::start(&cube, LATENCY)?;
-    let arrays = bare::open(&cube)?;
+    let cube = Cube::standard(SampleCodec::BloscZstd)?;
+    let server = SlowServer::start(&cube.path, LATENCY)?;
+    let arrays = bare::open(&cube.path)?;
     let mut contenders = Vec::new();
     let (url, arrays) = (&server.url, &arrays);
     for in_flight in IN_FLIGHT {
@@ -54,7 +55,7 @@ pub(crate) fn run() -> Result<()> {
         "NDVI of each step of a cube behind HTTP with 30 ms latency, compute alone",
     );
     report.fact("peers", peer_versions()?);
-    report.fact("input", Cube::BLOSC.describe()?);
+    report.fact("input", cube.describe()?);
     report.timings(&timings);
     let _ = Target::None;
     let _: &[Timing] = &timings;
@@ -78,7 +79,7 @@ fn fetch_and_decode(url: &str, arrays: &[Arc<DiskArray>], in_flight: usize) -> R
             .map(|_| scope.spawn(|| decode_all(arrays, &receive)))
             .collect();
         let fetched = runtime.block_on(async {
-            let chunks = bare::chunks(arrays);
+            let chunks = bare::chunks(arrays[0].chunk_grid_shape(), arrays.len());
             let requests = chunks.into_iter().map(|(array, indices)| {
                 let key = arrays[array].chunk_key(&indices);
                 let request = client.get(format!("{url}/{key}"));

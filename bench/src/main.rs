@@ -7,10 +7,12 @@ mod decode;
 mod http;
 mod machine;
 mod ndvi;
+mod own_reader;
 mod programs;
 mod race;
 mod report;
 mod slow_server;
+mod zlib;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -31,6 +33,7 @@ struct Args {
 enum Bench {
     Ndvi,
     Decode,
+    Zlib,
     Http,
 }
 
@@ -40,6 +43,7 @@ fn main() -> Result<()> {
     match Args::parse().bench {
         Bench::Ndvi => ndvi::run(),
         Bench::Decode => decode::run(),
+        Bench::Zlib => zlib::run(),
         Bench::Http => http::run(),
     }
 }

@@ -5,6 +5,7 @@ use crate::programs::{example, output, peer, peer_versions};
 use crate::race::{Contender, Run, Timing, race, timed};
 use crate::report::{Report, Target};
 use anyhow::{Context, Result};
+use dasklike_storage::sample::SampleCodec;
 use std::path::Path;
 
 const PEERS: [&[&str]; 6] = [
@@ -17,15 +18,15 @@ const PEERS: [&[&str]; 6] = [
 ];
 
 pub(crate) fn run() -> Result<()> {
-    let cube = Cube::BLOSC.path()?;
+    let cube = Cube::standard(SampleCodec::BloscZstd)?;
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut contenders = vec![Contender::new(
         "dasklike: the example as a whole process",
-        || timed(|| whole_example(&cube, scratch.path())),
+        || timed(|| whole_example(&cube.path, scratch.path())),
     )];
     for arguments in PEERS {
         contenders.push(Contender::new(peer_name(arguments), || {
-            run_peer(arguments, &cube)
+            run_peer(arguments, &cube.path)
         }));
     }
     let timings = race(contenders, 3)?;
@@ -35,7 +36,7 @@ pub(crate) fn run() -> Result<()> {
         "NDVI of each step: ours is a whole process (start, mean, std, min, max, count, plot), the peers' time is that of computing the mean alone",
     );
     report.fact("peers", peer_versions()?);
-    report.fact("input", Cube::BLOSC.describe()?);
+    report.fact("input", cube.describe()?);
     report.fact("check", "the means of all agree to 1e-6");
     report.timings(&timings);
     let ours = timings[0].min();

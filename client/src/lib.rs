@@ -16,7 +16,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod array;
+pub mod cluster;
 pub mod size;
 pub mod start;
+pub mod submit;
 
 pub use array::{Computed, DataArray, Dataset, OpenError, OpenOptions};
+pub use cluster::{LocalCluster, LocalClusterConfig, worker_main_if_requested};
+pub use submit::{CancelToken, Client, ComputeError, ComputeOptions, Progress};

@@ -1,6 +1,8 @@
 //! Stores are decoded as xarray decodes them: dtypes and coordinates against xarray 2026.9 with zarr 3.1, whose
 //! answers are quoted here, and against `reference.json`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use dasklike::array::{Coord, DecodeFloat, plan};
 use dasklike::{Dataset, OpenOptions};
 use dasklike_graph::dtype::{DType, Scalar};

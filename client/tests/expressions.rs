@@ -1,5 +1,7 @@
 //! Expressions: broadcasting, coordinates, errors that travel, and the plans they become.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use dasklike::DataArray;
 use dasklike::array::{ArrayError, plan, where_};
 use dasklike_graph::dtype::{DType, Scalar};
@@ -23,7 +25,7 @@ fn arrays_broadcast_by_the_names_of_their_dims() {
     let mask = DataArray::ones(DType::Bool, &[("y", 4, 4), ("x", 5, 5)]);
     assert_eq!(dims(&cube().where_(&mask)), ["time", "y", "x"]);
     assert_eq!(dims(&cube().where_else(&mask, 0)), ["time", "y", "x"]);
-    assert_eq!(dims(&where_(&mask, &cube(), 0)), ["y", "x", "time"]);
+    assert_eq!(dims(&where_(&mask, cube(), 0)), ["y", "x", "time"]);
 }
 
 #[test]

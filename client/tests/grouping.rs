@@ -1,5 +1,7 @@
 //! Groups and bins against xarray 2026.9 with pandas 3.1, whose answers are quoted here.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use dasklike::DataArray;
 use dasklike::array::{ArrayError, Coord, plan, time::parse_period};
 use dasklike_graph::dtype::DType;

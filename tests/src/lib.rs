@@ -1,3 +1,8 @@
 //! Tests that need more than one crate: architecture, simulation, local clusters.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this crate is tests only")]
+
+pub mod naive;
+pub mod random_plan;
+pub mod run_plan;
 pub mod sim;

@@ -42,7 +42,7 @@ struct Arrays {
 }
 
 impl Inlines for Arrays {
-    fn inline(&self, id: InlineId) -> Option<(&[u64], &[u8])> {
+    fn bytes(&self, id: InlineId) -> Option<(&[u64], &[u8])> {
         self.values.get(id.0 as usize).map(|(shape, bytes)| (&shape[..], &bytes[..]))
     }
 }

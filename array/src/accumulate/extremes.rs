@@ -1,7 +1,6 @@
 //! The least and the greatest value of one strip, and how two of them merge.
 
-use super::KEEP;
-use super::LANES;
+use super::{KEEP, LANES, MASKED};
 use super::moments::lanes;
 use crate::element::Element;
 use multiversion::multiversion;
@@ -13,21 +12,28 @@ use multiversion::multiversion;
     "x86_64+avx+avx2+bmi1+bmi2+lzcnt+popcnt"
 ))]
 pub(super) fn extremes<T: Element, const MODE: u8>(values: &[T], mask: &[u8]) -> (u64, u64) {
+    if !T::FLOAT {
+        // The order of integers does not matter, so the compiler may choose the lanes.
+        let less = values.iter().fold(T::GREATEST, |a, b| if *b < a { *b } else { a });
+        let more = values.iter().fold(T::LEAST, |a, b| if *b > a { *b } else { a });
+        return (less.to_word(), more.to_word());
+    }
     let (mut least, mut greatest) = ([T::GREATEST; LANES], [T::LEAST; LANES]);
-    // Whether a lane has seen a NaN, or (where NaN are left out) any value.
-    let mut seen = [false; LANES];
     lanes::<T, MODE>(values, mask, |j, v, counts_in| {
+        // Comparisons with NaN are false, so only a mask can leave out more.
+        let counts_in = MODE != MASKED || counts_in;
         least[j] = if counts_in & (v < least[j]) { v } else { least[j] };
         greatest[j] = if counts_in & (v > greatest[j]) { v } else { greatest[j] };
-        seen[j] |= if MODE == KEEP { v.is_nan() } else { counts_in };
     });
-    let seen = seen.iter().any(|s| *s);
-    if T::FLOAT && seen == (MODE == KEEP) {
-        return (f64::NAN.to_bits(), f64::NAN.to_bits());
-    }
     let less = least.iter().fold(T::GREATEST, |a, b| if *b < a { *b } else { a });
     let more = greatest.iter().fold(T::LEAST, |a, b| if *b > a { *b } else { a });
-    (less.to_word(), more.to_word())
+    let nan = if MODE == KEEP {
+        values.iter().fold(0u32, |n, v| n + v.is_nan() as u32) > 0
+    } else {
+        // Each value that counts is no less than the one and no greater than the other.
+        less > more
+    };
+    if nan { (f64::NAN.to_bits(), f64::NAN.to_bits()) } else { (less.to_word(), more.to_word()) }
 }
 
 /// Whether word `y` takes the place of `x`, as [`dasklike_graph::reduce::State`] merges minima (`least`) and

@@ -39,7 +39,13 @@ pub(super) fn spread<T: Element, const MODE: u8>(values: &[T], mask: &[u8], mean
     "x86_64+avx+avx2+bmi1+bmi2+lzcnt+popcnt"
 ))]
 pub(super) fn total<T: Element>(values: &[T]) -> u64 {
-    values.iter().fold(0u64, |sum, v| sum.wrapping_add(v.to_word()))
+    if size_of::<T>() > 2 {
+        return values.iter().fold(0u64, |sum, v| sum.wrapping_add(v.to_word()));
+    }
+    // This many narrow values fit 32 bits, which take half the instructions.
+    let parts = values.chunks(1 << 14);
+    let part = |p: &[T]| p.iter().fold(0i32, |sum, v| sum.wrapping_add(v.to_word() as i32));
+    parts.fold(0, |sum, p| sum.wrapping_add(i64::from(part(p)) as u64))
 }
 
 /// Calls `each` with the lane, the value and whether it counts. Element `i` goes to lane `i % LANES`.

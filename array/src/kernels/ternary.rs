@@ -18,7 +18,7 @@ impl<T: Element> Body for Both<T> {
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
         let (m, a, b) = (elements::<u8>(o.args[0], n), elements::<T>(o.args[1], n), elements::<T>(o.args[2], n));
         for (((d, m), a), b) in output::<T>(out, n).iter_mut().zip(m).zip(a).zip(b) {
-            *d = if *m != 0 { *a } else { *b };
+            *d = pick(*m, *a, *b);
         }
     }
 }
@@ -29,7 +29,7 @@ impl<T: Element> Body for ElseConst<T> {
         let k = T::from_bits(o.consts[0]);
         let (m, a) = (elements::<u8>(o.args[0], n), elements::<T>(o.args[1], n));
         for ((d, m), a) in output::<T>(out, n).iter_mut().zip(m).zip(a) {
-            *d = if *m != 0 { *a } else { k };
+            *d = pick(*m, *a, k);
         }
     }
 }
@@ -40,7 +40,7 @@ impl<T: Element> Body for ThenConst<T> {
         let k = T::from_bits(o.consts[0]);
         let (m, b) = (elements::<u8>(o.args[0], n), elements::<T>(o.args[1], n));
         for ((d, m), b) in output::<T>(out, n).iter_mut().zip(m).zip(b) {
-            *d = if *m != 0 { k } else { *b };
+            *d = pick(*m, k, *b);
         }
     }
 }
@@ -50,9 +50,15 @@ impl<T: Element> Body for Consts<T> {
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
         let (a, b) = (T::from_bits(o.consts[0]), T::from_bits(o.consts[1]));
         for (d, m) in output::<T>(out, n).iter_mut().zip(elements::<u8>(o.args[0], n)) {
-            *d = if *m != 0 { a } else { b };
+            *d = pick(*m, a, b);
         }
     }
+}
+
+/// Both values have been loaded: choosing between two addresses instead becomes a gather.
+#[inline(always)]
+fn pick<T>(mask: u8, a: T, b: T) -> T {
+    if mask != 0 { a } else { b }
 }
 
 /// Operands: mask, value if true, value if false.

@@ -26,13 +26,17 @@ pub enum Index {
     Slice(Slice),
 }
 
-/// A slice from a range, to give it a step: `slice(..).step(-1)`. With a negative step the range runs
-/// downwards, as in Python: `slice(8..2).step(-2)`.
+/// A slice from a range, to give it a step: `slice(..).step(-1)`.
 pub fn slice(range: impl Into<Slice>) -> Slice {
     range.into()
 }
 
 impl Slice {
+    /// Python's `start:stop:step`; `None` leaves an end out. A negative step runs downwards: `Slice::new(8, 2, -2)`.
+    pub fn new(start: impl Into<Option<i64>>, stop: impl Into<Option<i64>>, step: i64) -> Slice {
+        Slice { start: start.into(), stop: stop.into(), step }
+    }
+
     /// The same slice with another step, which is not 0.
     pub fn step(self, step: i64) -> Slice {
         Slice { step, ..self }

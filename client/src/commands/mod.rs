@@ -12,7 +12,7 @@ use std::io::Write;
 #[command(name = "dasklike", version)]
 pub(crate) enum Command {
     Sample(sample::SampleArgs),
-    Explain(explain::ExplainArgs),
+    Explain(Box<explain::ExplainArgs>),
     Bench(bench::BenchArgs),
 }
 

@@ -217,6 +217,7 @@ impl State {
                 let Some(a) = w.drop_assignment(assignment) else {
                     continue;
                 };
+                w.leftovers = true;
                 if let Some(stage) = job.stage_mut(a.stage) {
                     stage.assigned -= a.left;
                     for part in a.remaining() {

@@ -186,14 +186,14 @@ impl State {
         self.room.remove(&worker);
         // Tiles start in order, so at most the first of each slot are known to have been under way.
         self.totals.rerun_lost += w.tiles.min(w.slots());
-        let (alone, most) = (w.alone, self.config.max_deaths.max(1));
+        let (alone, most) = (w.alone && !w.leftovers, self.config.max_deaths.max(1));
         let mut fatal = None;
         for a in w.assignments.values() {
             self.put_back(a);
             let Some(stage) = self.jobs.get_mut(&a.job).and_then(|j| j.stage_mut(a.stage)) else {
                 continue;
             };
-            // Only a tile that ran alone is known to be what its worker died of.
+            // Only of a tile that ran alone is it known that the worker died of it.
             if alone || most == 1 {
                 fatal.get_or_insert((a.job, a.stage, a.span().start));
             }

@@ -29,6 +29,8 @@ pub(crate) struct Worker {
     pub(crate) barren: bool,
     /// It runs a tile that workers died of before, and nothing else.
     pub(crate) alone: bool,
+    /// It had tiles of a job that has ended, and may still run some of them.
+    pub(crate) leftovers: bool,
 }
 
 impl Worker {
@@ -51,6 +53,7 @@ impl Worker {
             knows: BTreeMap::new(),
             barren: false,
             alone: false,
+            leftovers: false,
         }
     }
 

@@ -1,0 +1,107 @@
+//! A scheduler or a worker for as long as a process lives.
+
+use super::Background;
+use super::machine::processors;
+use super::process::WorkerSpec;
+use dasklike_proto_engine::transport::{ConnectError, Connector};
+use dasklike_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle, StartError};
+use dasklike_worker::{Worker, WorkerConfig, WorkerError};
+use std::io;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a worker's process takes beside its tasks: code, threads, connections, codecs' tables.
+const PROCESS_BYTES: u64 = 32 << 20;
+
+/// Why a scheduler or a worker ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The system gives no threads or signals.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// The scheduler does not start.
+    #[error(transparent)]
+    Scheduler(#[from] StartError),
+    /// The address is none.
+    #[error(transparent)]
+    Address(#[from] ConnectError),
+    /// The worker does not start, or was refused.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// The process itself takes most of the memory.
+    #[error("a memory limit of {limit} bytes is too little: a worker's process takes {PROCESS_BYTES} bytes itself; give it at least {}", 2 * PROCESS_BYTES)]
+    Memory {
+        /// The limit.
+        limit: u64,
+    },
+}
+
+/// Runs a scheduler until the process is told to end (SIGINT or SIGTERM). `started` is called once it listens.
+pub fn run_scheduler(config: SchedulerConfig, started: impl FnOnce(&SchedulerHandle)) -> Result<(), ServeError> {
+    let background = Background::start(processors().clamp(1, 4) as usize)?;
+    background.run(async {
+        let mut ends = Ends::new()?;
+        let scheduler = Scheduler::start(config).await?;
+        started(&scheduler);
+        ends.next().await;
+        scheduler.shutdown().await;
+        Ok(())
+    })
+}
+
+/// Runs a worker in a process of its own until it has drained or is refused. SIGINT and SIGTERM make it drain;
+/// the second one ends it at once. `memory_limit` is the most bytes that the whole process may use.
+pub fn run_worker(scheduler: &str, name: String, slots: u32, memory_limit: u64) -> Result<(), ServeError> {
+    let connector = Connector::tcp(scheduler)?;
+    let memory_limit = task_memory(memory_limit)?;
+    let background = Background::start(1)?;
+    background.run(async {
+        let mut ends = Ends::new()?;
+        let worker = Worker::start(WorkerConfig { name, slots, memory_limit, connector })?;
+        tokio::select! {
+            ended = worker.ended() => return Ok(ended?),
+            () = ends.next() => worker.drain(),
+        }
+        tokio::select! {
+            ended = worker.ended() => Ok(ended?),
+            () = ends.next() => Ok(()),
+        }
+    })
+}
+
+/// As [`run_worker`], without a word on signals: the process ends with its parent.
+pub(crate) fn run_worker_process(spec: WorkerSpec) -> Result<(), ServeError> {
+    let connector = Connector::tcp(&spec.scheduler)?;
+    let memory_limit = task_memory(spec.memory_limit)?;
+    let background = Background::start(1)?;
+    background.run(async {
+        let config = WorkerConfig { name: spec.name, slots: spec.slots, memory_limit, connector };
+        Ok(Worker::start(config)?.ended().await?)
+    })
+}
+
+/// What of a process' memory is for tasks.
+fn task_memory(limit: u64) -> Result<u64, ServeError> {
+    match limit.checked_sub(PROCESS_BYTES) {
+        Some(rest) if rest >= PROCESS_BYTES => Ok(rest),
+        _ => Err(ServeError::Memory { limit }),
+    }
+}
+
+/// The signals that tell a process to end.
+struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ends {
+    fn new() -> io::Result<Ends> {
+        Ok(Ends { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! A client of a scheduler: hands in plans and puts the results together.
+
+use crate::cluster::Background;
+use dasklike_graph::block::{place_block, region_elements};
+use dasklike_graph::plan::{Dim, OutputId, Plan};
+use dasklike_graph::protocol::JobId;
+use dasklike_graph::stage::OutputMeta;
+use dasklike_proto_engine::convert::{
+    ConvertError, FailureCategory, JobEvent, Piece, event_from_proto, hello, plan_to_proto,
+};
+use dasklike_proto_engine::pb::client_client::ClientClient;
+use dasklike_proto_engine::transport::{ConnectError, Connector};
+use dasklike_proto_engine::{MAX_MESSAGE_BYTES, MAX_PLAN_BYTES, pb};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tonic::transport::Channel;
+use tonic::{Code, Status, Streaming};
+
+pub use dasklike_proto_engine::convert::Progress;
+
+/// How long a cancelled job may take to say so.
+const CANCEL_GRACE: Duration = Duration::from_secs(1);
+/// How long a scheduler may take to answer a short question.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there are no results.
+#[derive(Debug, thiserror::Error)]
+pub enum ComputeError {
+    /// The scheduler cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The scheduler does not take the plan or the request; the message says why.
+    #[error("{0}")]
+    Refused(String),
+    /// The job failed.
+    #[error("{message}")]
+    Failed {
+        /// Whose fault it is.
+        category: FailureCategory,
+        /// What the worker or the scheduler said.
+        message: String,
+    },
+    /// The job was cancelled, here or elsewhere.
+    #[error("the computation was cancelled")]
+    Cancelled,
+    /// The connection broke; an anonymous job ends with it.
+    #[error("the connection to the scheduler at {url} was lost ({why}): is it still running?")]
+    Lost {
+        /// Where the scheduler was.
+        url: String,
+        /// What the transport says.
+        why: String,
+    },
+    /// The scheduler sent what cannot be understood.
+    #[error("the scheduler sent a message that makes no sense: {0}")]
+    Protocol(String),
+    /// A result does not fit into this machine.
+    #[error("result {name:?} has {bytes} bytes, which this program cannot hold: reduce further")]
+    TooLarge {
+        /// The output's name.
+        name: String,
+        /// Its size.
+        bytes: u128,
+    },
+}
+
+impl ComputeError {
+    /// Whose fault it is: the user's plan, store or address, or the cluster's.
+    pub fn category(&self) -> FailureCategory {
+        match self {
+            ComputeError::Connect(_)
+            | ComputeError::Refused(_)
+            | ComputeError::Cancelled
+            | ComputeError::TooLarge { .. } => FailureCategory::BadInput,
+            ComputeError::Failed { category, .. } => *category,
+            ComputeError::Lost { .. } | ComputeError::Protocol(_) => FailureCategory::Internal,
+        }
+    }
+}
+
+impl From<ConvertError> for ComputeError {
+    fn from(error: ConvertError) -> ComputeError {
+        ComputeError::Protocol(error.to_string())
+    }
+}
+
+/// How a plan is to be computed.
+#[derive(Clone, Debug, Default)]
+pub struct ComputeOptions {
+    /// A named job outlives its client: see [`Client::attach`].
+    pub name: Option<String>,
+    /// Tile sizes by dim; the planner chooses for the others.
+    pub chunks: Vec<(Dim, u64)>,
+    /// The most tiles in one assignment; for measuring what an assignment costs.
+    pub max_range: Option<u32>,
+    /// Ends the computation from another thread.
+    pub cancel: CancelToken,
+}
+
+/// Cancels computations that were given a copy of it.
+#[derive(Clone, Debug)]
+pub struct CancelToken(Arc<watch::Sender<bool>>);
+
+impl Default for CancelToken {
+    fn default() -> CancelToken {
+        CancelToken(Arc::new(watch::channel(false).0))
+    }
+}
+
+impl CancelToken {
+    /// Cancels what runs with this token, and what will be given it.
+    pub fn cancel(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn cancelled(&self) {
+        let mut token = self.0.subscribe();
+        if token.wait_for(|cancelled| *cancelled).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A computed output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputArray {
+    /// Its name, dtype, dims and shape.
+    pub meta: OutputMeta,
+    /// Little-endian elements in C order.
+    pub bytes: Vec<u8>,
+}
+
+/// The cluster as its scheduler tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterInfo {
+    /// The scheduler's version.
+    pub version: String,
+    /// The dashboard's address, if there is one.
+    pub dashboard_url: Option<String>,
+    /// The connected workers.
+    pub workers: Vec<WorkerInfo>,
+}
+
+/// A connected worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct WorkerInfo {
+    pub name: String,
+    pub slots: u32,
+    pub memory_limit: u64,
+    pub draining: bool,
+}
+
+/// A connection to a scheduler. Its methods block, and must not be called from asynchronous code.
+#[derive(Clone, Debug)]
+pub struct Client {
+    background: Arc<Background>,
+    service: ClientClient<Channel>,
+    url: String,
+}
+
+impl Client {
+    /// Connects to `tcp://host:port`, and checks that the versions fit, within a few seconds.
+    pub fn connect(url: &str) -> Result<Client, ComputeError> {
+        let connector = Connector::tcp(url)?;
+        let background = Background::start(1).map_err(|e| ConnectError::Unreachable {
+            url: url.to_owned(),
+            why: e.to_string(),
+        })?;
+        Client::connect_by(Arc::new(background), &connector)
+    }
+
+    pub(crate) fn connect_by(background: Arc<Background>, connector: &Connector) -> Result<Client, ComputeError> {
+        let channel = background.run(connector.connect())?;
+        let service = ClientClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_PLAN_BYTES);
+        let client = Client { background, service, url: connector.url().to_owned() };
+        client.cluster()?;
+        Ok(client)
+    }
+
+    /// Computes a plan's outputs, in their order. `on_progress` is called now and then on this thread.
+    pub fn compute(
+        &self, plan: &Plan, options: &ComputeOptions, on_progress: impl FnMut(Progress),
+    ) -> Result<Vec<OutputArray>, ComputeError> {
+        let request = pb::SubmitRequest {
+            hello: Some(hello()),
+            plan: Some(plan_to_proto(plan)),
+            name: options.name.clone().unwrap_or_default(),
+            chunks: options.chunks.iter().map(|(d, n)| pb::DimChunk { dim: d.to_string(), size: *n }).collect(),
+            max_range: options.max_range.unwrap_or(0),
+        };
+        let mut service = self.service.clone();
+        let submit = async move { service.submit(request).await };
+        self.background.run(self.follow(submit, &options.cancel, on_progress))
+    }
+
+    /// Waits for the results of a named job, which may have been submitted by another client.
+    pub fn attach(
+        &self, name: &str, cancel: &CancelToken, on_progress: impl FnMut(Progress),
+    ) -> Result<Vec<OutputArray>, ComputeError> {
+        let request = pb::AttachRequest { hello: Some(hello()), name: name.to_owned() };
+        let mut service = self.service.clone();
+        let attach = async move { service.attach(request).await };
+        self.background.run(self.follow(attach, cancel, on_progress))
+    }
+
+    /// The scheduler's version, dashboard and workers.
+    pub fn cluster(&self) -> Result<ClusterInfo, ComputeError> {
+        let mut service = self.service.clone();
+        let mut request = tonic::Request::new(pb::GetClusterRequest { hello: Some(hello()) });
+        request.set_timeout(ANSWER_TIMEOUT);
+        let info = self.background.run(service.get_cluster(request)).map_err(|s| self.failed(s))?.into_inner();
+        let worker = |w: pb::WorkerInfo| WorkerInfo {
+            name: w.name,
+            slots: w.slots,
+            memory_limit: w.memory_limit,
+            draining: w.draining,
+        };
+        Ok(ClusterInfo {
+            version: info.version,
+            dashboard_url: Some(info.dashboard_url).filter(|u| !u.is_empty()),
+            workers: info.workers.into_iter().map(worker).collect(),
+        })
+    }
+
+    /// Has a worker finish what it runs and leave.
+    pub fn drain_worker(&self, name: &str) -> Result<(), ComputeError> {
+        let mut service = self.service.clone();
+        let mut request = tonic::Request::new(pb::DrainWorkerRequest { worker: name.to_owned() });
+        request.set_timeout(ANSWER_TIMEOUT);
+        self.background.run(service.drain_worker(request)).map_err(|s| self.failed(s))?;
+        Ok(())
+    }
+
+    /// Reads a job's events to the end. Dropping the stream ends an anonymous job.
+    async fn follow(
+        &self,
+        request: impl Future<Output = Result<tonic::Response<Streaming<pb::JobEvent>>, Status>>,
+        cancel: &CancelToken,
+        mut on_progress: impl FnMut(Progress),
+    ) -> Result<Vec<OutputArray>, ComputeError> {
+        let mut events = tokio::select! {
+            () = cancel.cancelled() => return Err(ComputeError::Cancelled),
+            answer = request => answer.map_err(|s| self.failed(s))?.into_inner(),
+        };
+        let mut job = None;
+        let mut results = Results::default();
+        loop {
+            let event = tokio::select! {
+                () = cancel.cancelled() => {
+                    self.cancel(job).await;
+                    return Err(ComputeError::Cancelled);
+                }
+                event = events.message() => event.map_err(|s| self.failed(s))?,
+            };
+            let Some(event) = event else {
+                return Err(self.lost("it closed the stream before the job had ended"));
+            };
+            match event_from_proto(event)? {
+                JobEvent::Accepted { job: id, outputs, .. } => {
+                    job = Some(id);
+                    results = Results::new(outputs)?;
+                }
+                JobEvent::Progress(progress) => on_progress(progress),
+                JobEvent::Piece(piece) => results.take(piece)?,
+                JobEvent::Finished => return Ok(results.arrays),
+                JobEvent::Failed { category, message } => return Err(ComputeError::Failed { category, message }),
+                JobEvent::Cancelled => return Err(ComputeError::Cancelled),
+            }
+        }
+    }
+
+    async fn cancel(&self, job: Option<JobId>) {
+        let Some(JobId(job)) = job else { return };
+        let mut service = self.service.clone();
+        // Where this fails the job ends with its stream.
+        let _ = tokio::time::timeout(CANCEL_GRACE, service.cancel(pb::CancelRequest { job })).await;
+    }
+
+    fn failed(&self, status: Status) -> ComputeError {
+        match status.code() {
+            Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::FailedPrecondition
+            | Code::OutOfRange => ComputeError::Refused(status.message().to_owned()),
+            Code::Unimplemented => ComputeError::Refused(format!(
+                "what answers at {} is no scheduler of this program's version: {}",
+                self.url,
+                status.message()
+            )),
+            Code::Internal if status.metadata().is_empty() && std::error::Error::source(&status).is_none() => {
+                ComputeError::Protocol(status.message().to_owned())
+            }
+            _ => self.lost(status.message()),
+        }
+    }
+
+    fn lost(&self, why: &str) -> ComputeError {
+        ComputeError::Lost { url: self.url.clone(), why: why.to_owned() }
+    }
+}
+
+/// The outputs as their blocks arrive.
+#[derive(Debug, Default)]
+struct Results {
+    arrays: Vec<OutputArray>,
+    /// The block whose pieces are arriving.
+    block: Option<(OutputId, Vec<Range<u64>>, u64)>,
+    bytes: Vec<u8>,
+}
+
+impl Results {
+    fn new(outputs: Vec<OutputMeta>) -> Result<Results, ComputeError> {
+        let array = |meta: OutputMeta| {
+            let bytes = meta.shape.iter().fold(meta.dtype.size() as u128, |n, s| n.saturating_mul(u128::from(*s)));
+            let fits = usize::try_from(bytes).ok().filter(|n| Vec::<u8>::new().try_reserve_exact(*n).is_ok());
+            match fits {
+                Some(n) => Ok(OutputArray { meta, bytes: vec![0; n] }),
+                None => Err(ComputeError::TooLarge { name: meta.name, bytes }),
+            }
+        };
+        Ok(Results { arrays: outputs.into_iter().map(array).collect::<Result<_, _>>()?, ..Results::default() })
+    }
+
+    fn take(&mut self, piece: Piece) -> Result<(), ComputeError> {
+        if self.block.is_none() {
+            self.check(&piece)?;
+            self.block = Some((piece.output, piece.region, piece.total_bytes));
+        }
+        let Some((output, region, total)) = &self.block else { return Ok(()) };
+        let whole = self.bytes.len() as u64 + piece.data.len() as u64;
+        if *output != piece.output || whole > *total {
+            return Err(ComputeError::Protocol("the pieces of a block do not fit together".to_owned()));
+        }
+        // Most blocks are one piece, which needs no copy of its own.
+        let alone = self.bytes.is_empty() && whole == *total;
+        if !alone {
+            self.bytes.extend_from_slice(&piece.data);
+        }
+        if whole < *total {
+            return Ok(());
+        }
+        let array = &mut self.arrays[output.0 as usize];
+        let block: &[u8] = if alone { &piece.data } else { &self.bytes };
+        place_block(&mut array.bytes, &array.meta.shape, region, block, array.meta.dtype.size());
+        self.bytes.clear();
+        self.block = None;
+        Ok(())
+    }
+
+    /// A block must lie within its output and fill its region.
+    fn check(&self, first: &Piece) -> Result<(), ComputeError> {
+        let fits = self.arrays.get(first.output.0 as usize).is_some_and(|array| {
+            let shape = &array.meta.shape;
+            let inside = first.region.iter().zip(shape).all(|(r, n)| r.end <= *n);
+            let elements = region_elements(&first.region);
+            first.region.len() == shape.len()
+                && inside
+                && elements.checked_mul(array.meta.dtype.size() as u64) == Some(first.total_bytes)
+        });
+        if fits { Ok(()) } else { Err(ComputeError::Protocol("a block does not fit its output".to_owned())) }
+    }
+}
