@@ -1,5 +1,6 @@
 //! Decoded chunks: who reads them, and how long they stay.
 
+use crate::aligned::Aligned;
 use dasklike_graph::plan::SourceId;
 
 /// What a reader found.
@@ -29,7 +30,7 @@ pub(crate) struct Held {
     source: u32,
     pub(crate) index: Vec<u64>,
     pub(crate) fill: bool,
-    buffer: Vec<u64>,
+    buffer: Aligned,
     bytes: usize,
 }
 
@@ -70,12 +71,11 @@ impl Chunks {
         let held = &mut self.slots[slot];
         let words = bytes.div_ceil(8);
         if held.buffer.len() < words {
-            // Nothing of the old contents is worth copying.
-            held.buffer.clear();
-            held.buffer.shrink_to_fit();
-            held.buffer.resize(words, 0);
+            // The old one goes first: nothing of it is worth copying.
+            held.buffer = Aligned::default();
+            held.buffer = Aligned::zeros(words);
         }
-        let into = &mut bytemuck::cast_slice_mut::<u64, u8>(&mut held.buffer)[..bytes];
+        let into = &mut bytemuck::cast_slice_mut::<u64, u8>(held.buffer.words_mut())[..bytes];
         held.fill = reader.read(source, index, into)? == Chunk::Fill;
         held.live = true;
         held.source = source.0;
@@ -103,13 +103,13 @@ impl Chunks {
 
     /// Bytes of all buffers.
     pub(crate) fn bytes(&self) -> u64 {
-        self.slots.iter().map(|s| 8 * s.buffer.capacity() as u64).sum()
+        self.slots.iter().map(|s| s.buffer.capacity()).sum()
     }
 }
 
 impl Held {
     /// The decoded elements, aligned for every dtype.
     pub(crate) fn decoded(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.buffer)[..self.bytes]
+        &self.buffer.bytes()[..self.bytes]
     }
 }

@@ -47,8 +47,6 @@ pub(crate) trait Integer: Number {
     fn shl(self, b: Self) -> Self;
     fn shr(self, b: Self) -> Self;
     fn invert(self) -> Self;
-    /// The distance from `low` up to this value, modulo the width, in a form in which unsigned order is right.
-    fn above(self, low: Self) -> u64;
 }
 
 /// What only floats have.
@@ -217,10 +215,6 @@ macro_rules! integer {
             #[inline(always)]
             fn invert(self) -> Self {
                 !self
-            }
-            #[inline(always)]
-            fn above(self, low: Self) -> u64 {
-                (self as $unsigned).wrapping_sub(low as $unsigned) as u64
             }
         }
     };

@@ -13,6 +13,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod accumulate;
+mod aligned;
 mod cells;
 mod chunks;
 mod code;
@@ -42,4 +43,4 @@ const _: () = assert!(cfg!(target_endian = "little"), "chunks are used as they l
 
 /// The most elements that a kernel works on at once: a few registers of this length fit the first-level cache,
 /// and the cost of calling a kernel is small beside the work.
-pub(crate) const STRIP: usize = 1024;
+pub(crate) const STRIP: usize = 2048;

@@ -40,7 +40,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         let states: Vec<SinkState> = pass.sinks.iter().map(|s| sinks::begin(pass, s, region)).collect();
         scratch.registers.reserve(&code.code.registers);
         for c in &code.code.constants {
-            load::splat(scratch.registers.get_mut(c.reg), 1 << c.reg.class, c.bits);
+            load::splat(scratch.registers.get_mut(c.reg).words_mut(), 1 << c.reg.class, c.bits);
         }
         scratch.chunks.clear();
         let inputs = code.inputs.len();
@@ -210,7 +210,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             };
             let bits = if input.dtype == DType::Bool { (bits != 0) as u64 } else { bits };
             if scratch.splats[i] != Some(bits) {
-                load::splat(scratch.registers.get_mut(reg), size, bits);
+                load::splat(scratch.registers.get_mut(reg).words_mut(), size, bits);
                 scratch.splats[i] = Some(bits);
             }
         }
@@ -225,7 +225,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             // Taken out, so that the others can be read while it is written.
             let mut out = std::mem::take(self.scratch.registers.get_mut(step.out));
             let args = step.args.map(|a| self.source(a));
-            (step.kernel)(&mut out, &Operands { args, consts: &step.consts }, n);
+            (step.kernel)(out.words_mut(), &Operands { args, consts: &step.consts }, n);
             *self.scratch.registers.get_mut(step.out) = out;
         }
         let mut states = std::mem::take(&mut self.states);
@@ -255,7 +255,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
                     continue;
                 }
             }
-            let out = registers.get_mut(reg);
+            let out = registers.get_mut(reg).words_mut();
             for row in 0..walk.rows {
                 load::gather(out, row * walk.row_len, walk.row_len, bytes, size, walk.base(row, i), stride);
             }

@@ -1,6 +1,7 @@
 //! The memory that a slot uses again for every tile.
 
 use crate::STRIP;
+use crate::aligned::Aligned;
 use crate::cells::Cells;
 use crate::chunks::Chunks;
 use crate::code::Reg;
@@ -54,7 +55,7 @@ impl Scratch {
 /// Registers of each class.
 #[derive(Debug, Default)]
 pub(crate) struct Registers {
-    classes: [Vec<Vec<u64>>; 4],
+    classes: [Vec<Aligned>; 4],
 }
 
 impl Registers {
@@ -63,20 +64,22 @@ impl Registers {
         for (class, count) in counts.iter().enumerate() {
             let have = &mut self.classes[class];
             while have.len() < *count as usize {
-                have.push(vec![0; (STRIP << class).div_ceil(8)]);
+                have.push(Aligned::zeros((STRIP << class).div_ceil(8)));
             }
         }
     }
 
+    #[inline]
     pub(crate) fn get(&self, reg: Reg) -> &[u8] {
-        bytemuck::cast_slice(&self.classes[reg.class as usize][reg.index as usize])
+        self.classes[reg.class as usize][reg.index as usize].bytes()
     }
 
-    pub(crate) fn get_mut(&mut self, reg: Reg) -> &mut Vec<u64> {
+    #[inline]
+    pub(crate) fn get_mut(&mut self, reg: Reg) -> &mut Aligned {
         &mut self.classes[reg.class as usize][reg.index as usize]
     }
 
     fn bytes(&self) -> u64 {
-        self.classes.iter().flatten().map(|r| 8 * r.capacity() as u64).sum()
+        self.classes.iter().flatten().map(Aligned::capacity).sum()
     }
 }

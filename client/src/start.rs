@@ -17,29 +17,23 @@ pub fn tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// How many ports are tried for the dashboard when none was asked for.
-pub const DASHBOARD_TRIES: u16 = 50;
-
-/// Waits for Ctrl-C or SIGTERM. If signals cannot be had, waits for ever: the system then ends the process.
-pub async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = int.recv() => {}
-        _ = term.recv() => {}
-    }
-}
-
-/// Three quarters of the memory that this process may use: the machine's, or its control group's.
-pub fn default_memory() -> u64 {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:").map(str::to_owned))?;
-        line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib * 1024)
+/// Calls `end` on a thread of its own at the first Ctrl-C or SIGTERM; it is expected to end the process. Where
+/// signals cannot be had, the system ends the process itself.
+pub fn on_interrupt(end: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let interrupted = runtime.block_on(async {
+            let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+                return false;
+            };
+            tokio::select! {
+                _ = int.recv() => true,
+                _ = term.recv() => true,
+            }
+        });
+        if interrupted {
+            end();
+        }
     });
-    // "max" where there is no limit, which is no number.
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse().ok());
-    let all = [machine, group].into_iter().flatten().min().unwrap_or(4 << 30);
-    all / 4 * 3
 }

@@ -84,7 +84,9 @@ impl Executor {
     /// The connection is lost.
     pub(crate) fn disconnected(self: &Arc<Executor>) {
         let mut inner = self.lock();
-        inner.link = None;
+        if let Some(link) = inner.link.take() {
+            link.close();
+        }
         self.handle(&mut inner, Event::Disconnected);
     }
 
@@ -146,7 +148,9 @@ impl Executor {
     /// Ends the slots' threads after the tiles that they run.
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
-        inner.link = None;
+        if let Some(link) = inner.link.take() {
+            link.close();
+        }
         inner.jobs.values().for_each(|j| j.forget());
         inner.fetches.values().for_each(Fetch::abort);
         drop(inner);

@@ -48,6 +48,11 @@ impl Link {
         self.client.clone().push_block(pieces).await.map(|_| ())
     }
 
+    /// Ends the stream of messages once what was sent has left; without it the connection would stay open.
+    pub(crate) fn close(&self) {
+        self.outbox.close();
+    }
+
     /// Ends the connection.
     pub(crate) fn cut(&self) {
         self.cut.send_replace(true);

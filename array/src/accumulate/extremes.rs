@@ -1,39 +1,66 @@
 //! The least and the greatest value of one strip, and how two of them merge.
 
-use super::{KEEP, LANES, MASKED};
-use super::moments::lanes;
+use super::lanes::{self, Lanes};
+use super::{KEEP, LANES};
 use crate::element::Element;
 use multiversion::multiversion;
 
+#[derive(Clone, Copy)]
+struct Extremes<T> {
+    least: [T; LANES],
+    greatest: [T; LANES],
+}
+
+impl<T: Element> Lanes<T> for Extremes<T> {
+    /// What is left out becomes the greatest or the least: a blend and a minimum.
+    #[inline(always)]
+    fn add(&mut self, j: usize, value: T, counts_in: bool) {
+        let (low, high) = if counts_in { (value, value) } else { (T::GREATEST, T::LEAST) };
+        self.least[j] = if low < self.least[j] { low } else { self.least[j] };
+        self.greatest[j] = if high > self.greatest[j] { high } else { self.greatest[j] };
+    }
+}
+
 /// The least and the greatest value, as words of a state. With `KEEP`, one NaN makes both NaN; otherwise NaN
 /// says that no value counts.
+pub(super) fn extremes<T: Element, const MODE: u8>(values: &[T], mask: &[u8]) -> (u64, u64) {
+    if !T::FLOAT {
+        let (less, more) = integers(values);
+        return (less.to_word(), more.to_word());
+    }
+    let mut e = Extremes { least: [T::GREATEST; LANES], greatest: [T::LEAST; LANES] };
+    lanes::feed::<T, MODE, _>(&mut e, values, mask);
+    let (less, more) = (least(&e.least), greatest(&e.greatest));
+    // Each value that counts is no less than the one and no greater than the other.
+    let nan = if MODE == KEEP { any_nan(values) } else { less > more };
+    if nan { (f64::NAN.to_bits(), f64::NAN.to_bits()) } else { (less.to_word(), more.to_word()) }
+}
+
+/// The order of integers does not matter, so the compiler may choose the lanes.
 #[multiversion(targets(
     "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+lzcnt+popcnt",
     "x86_64+avx+avx2+bmi1+bmi2+lzcnt+popcnt"
 ))]
-pub(super) fn extremes<T: Element, const MODE: u8>(values: &[T], mask: &[u8]) -> (u64, u64) {
-    if !T::FLOAT {
-        // The order of integers does not matter, so the compiler may choose the lanes.
-        let less = values.iter().fold(T::GREATEST, |a, b| if *b < a { *b } else { a });
-        let more = values.iter().fold(T::LEAST, |a, b| if *b > a { *b } else { a });
-        return (less.to_word(), more.to_word());
-    }
-    let (mut least, mut greatest) = ([T::GREATEST; LANES], [T::LEAST; LANES]);
-    lanes::<T, MODE>(values, mask, |j, v, counts_in| {
-        // Comparisons with NaN are false, so only a mask can leave out more.
-        let counts_in = MODE != MASKED || counts_in;
-        least[j] = if counts_in & (v < least[j]) { v } else { least[j] };
-        greatest[j] = if counts_in & (v > greatest[j]) { v } else { greatest[j] };
-    });
-    let less = least.iter().fold(T::GREATEST, |a, b| if *b < a { *b } else { a });
-    let more = greatest.iter().fold(T::LEAST, |a, b| if *b > a { *b } else { a });
-    let nan = if MODE == KEEP {
-        values.iter().fold(0u32, |n, v| n + v.is_nan() as u32) > 0
-    } else {
-        // Each value that counts is no less than the one and no greater than the other.
-        less > more
-    };
-    if nan { (f64::NAN.to_bits(), f64::NAN.to_bits()) } else { (less.to_word(), more.to_word()) }
+fn integers<T: Element>(values: &[T]) -> (T, T) {
+    (least(values), greatest(values))
+}
+
+#[multiversion(targets(
+    "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+lzcnt+popcnt",
+    "x86_64+avx+avx2+bmi1+bmi2+lzcnt+popcnt"
+))]
+fn any_nan<T: Element>(values: &[T]) -> bool {
+    values.iter().fold(0u32, |n, v| n + v.is_nan() as u32) > 0
+}
+
+#[inline(always)]
+fn least<T: Element>(values: &[T]) -> T {
+    values.iter().fold(T::GREATEST, |a, b| if *b < a { *b } else { a })
+}
+
+#[inline(always)]
+fn greatest<T: Element>(values: &[T]) -> T {
+    values.iter().fold(T::LEAST, |a, b| if *b > a { *b } else { a })
 }
 
 /// Whether word `y` takes the place of `x`, as [`dasklike_graph::reduce::State`] merges minima (`least`) and

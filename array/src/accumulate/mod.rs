@@ -6,6 +6,7 @@
 
 mod cells;
 mod extremes;
+mod lanes;
 mod moments;
 mod run;
 mod truth;

@@ -1,6 +1,6 @@
 //! `isin`: ranges of integers, lists of floats, tables.
 
-use super::{Body, Kernel, Operands, elements, output, scalar, vector, with_integer, with_float};
+use super::{Body, Kernel, Operands, elements, output, scalar, vector, with_float, with_integer, with_width};
 use crate::element::{Element, Integer};
 use dasklike_graph::dtype::{DType, Scalar};
 use std::marker::PhantomData;
@@ -12,28 +12,27 @@ struct Equals<T>(PhantomData<T>);
 /// Within one of many ranges, which rise: found by bisection.
 struct Search<T>(PhantomData<T>);
 
+/// For unsigned types, to which signed ones have the same bits: `a - low <= high - low`, modulo the width, does
+/// for both ends of a range, whatever the sign.
 impl<T: Integer> Body for Ranges<T> {
     #[inline(always)]
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
         let a = elements::<T>(o.args[0], n);
         let out = output::<u8>(out, n);
+        let (ranges, _) = o.consts.as_chunks::<2>();
+        let Some(([low, high], others)) = ranges.split_first() else { return out.fill(0) };
+        let (low, width) = (T::from_bits(*low), T::from_bits(*high).sub(T::from_bits(*low)));
+        for (d, a) in out.iter_mut().zip(a) {
+            *d = (a.sub(low) <= width) as u8;
+        }
         // One pass a range: masks of a strip stay in the first-level cache.
-        for (i, range) in o.consts.chunks_exact(2).enumerate() {
-            let low = T::from_bits(range[0]);
-            let width = T::from_bits(range[1]).above(low);
-            let width = T::from_bits(width);
+        for [low, high] in others {
+            let (low, width) = (T::from_bits(*low), T::from_bits(*high).sub(T::from_bits(*low)));
             for (d, a) in out.iter_mut().zip(a) {
-                let inside = within(*a, low, width);
-                *d = if i == 0 { inside } else { *d | inside };
+                *d |= (a.sub(low) <= width) as u8;
             }
         }
     }
-}
-
-/// One unsigned comparison does for both ends of the range.
-#[inline(always)]
-fn within<T: Integer>(a: T, low: T, width: T) -> u8 {
-    (a.above(low) <= width.above(T::from_bits(0))) as u8
 }
 
 impl<T: Element> Body for Equals<T> {
@@ -76,7 +75,7 @@ pub(crate) fn isin(dtype: DType, values: &[Scalar]) -> Option<(Kernel, Vec<u64>)
     let kernel: Kernel = if many {
         with_integer!(dtype, T => scalar::<Search<T>> as Kernel)?
     } else {
-        with_integer!(dtype, T => vector::<Ranges<T>> as Kernel)?
+        with_width!(dtype.size(), T => vector::<Ranges<T>> as Kernel)
     };
     Some((kernel, ranges))
 }

@@ -17,9 +17,10 @@ pub(crate) fn caption(cube: &Dataset, input: &Input, series: &Series, pixels: &s
         None => "no mask".to_owned(),
     };
     let steps = series.times.len();
+    let what = if synthetic(cube) { "a synthetic cube" } else { store.trim_end_matches(".zarr") };
     let plural = if steps == 1 { "" } else { "s" };
     Caption {
-        title: format!("NDVI of {}", store.trim_end_matches(".zarr")),
+        title: format!("NDVI of {what}"),
         subtitle: text(cube, "title").unwrap_or_default(),
         detail: format!("{steps} step{plural}, {pixels} pixels, {mask}"),
         credit: credit(cube, series),
@@ -30,14 +31,20 @@ fn text(cube: &Dataset, attribute: &str) -> Option<String> {
     cube.attrs().get(attribute).and_then(|v| v.as_str()).map(str::to_owned)
 }
 
+fn mentions(cube: &Dataset, word: &str) -> bool {
+    cube.attrs().values().filter_map(|v| v.as_str()).any(|text| text.to_lowercase().contains(word))
+}
+
+fn synthetic(cube: &Dataset) -> bool {
+    mentions(cube, "synthetic")
+}
+
 /// Synthetic data says that it is; Copernicus data is credited as its licence asks; others by their source.
 fn credit(cube: &Dataset, series: &Series) -> String {
-    let all: Vec<&str> = cube.attrs().values().filter_map(|v| v.as_str()).collect();
-    let mentions = |word: &str| all.iter().any(|text| text.to_lowercase().contains(word));
-    if mentions("synthetic") {
+    if synthetic(cube) {
         return "Synthetic data: computed, not observed".to_owned();
     }
-    if mentions("sentinel") || mentions("copernicus") {
+    if mentions(cube, "sentinel") || mentions(cube, "copernicus") {
         let year = |t: Option<&i64>| t.map(|t| time::civil(*t).year());
         return match (year(series.times.iter().min()), year(series.times.iter().max())) {
             (Some(a), Some(b)) if a == b => format!("Contains modified Copernicus Sentinel data {a}"),

@@ -13,88 +13,69 @@ mod plot;
 mod series;
 mod ticks;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use args::Args;
 use clap::Parser;
-use dasklike::start::interrupted;
 use dasklike::{Computed, Dataset};
+use engine::Engine;
 use series::Series;
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// What shells say of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
+    dasklike::worker_main_if_requested();
     let args = Args::parse();
     dasklike::start::logging();
     dasklike::start::tls();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
+    let finished = Arc::new(AtomicBool::new(false));
+    let done = finished.clone();
+    // The cluster's threads end with this process, its processes when they see that it is gone, a job on another
+    // cluster when its stream breaks; files are renamed into place when they are whole.
+    dasklike::start::on_interrupt(move || std::process::exit(if done.load(Relaxed) { 0 } else { INTERRUPTED }));
+    match run(&args, &finished) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: cannot start the runtime: {error}");
-            return ExitCode::FAILURE;
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
         }
-    };
-    let finished = AtomicBool::new(false);
-    // Dropping the unfinished run ends its cluster, and so the workers' processes.
-    let code = runtime.block_on(async {
-        tokio::select! {
-            result = run(&args, &finished) => match result {
-                Ok(()) => 0,
-                Err(error) => {
-                    eprintln!("error: {error:#}");
-                    2
-                }
-            },
-            () = interrupted() => if finished.load(Ordering::Relaxed) { 0 } else { INTERRUPTED },
-        }
-    });
-    // A read that hangs must not hold up the end.
-    runtime.shutdown_background();
-    ExitCode::from(code)
+    }
 }
 
-async fn run(args: &Args, finished: &AtomicBool) -> Result<()> {
+fn run(args: &Args, finished: &AtomicBool) -> Result<()> {
     for path in [Some(&args.output), args.csv.as_ref()].into_iter().flatten() {
         files::check_writable(path)?;
     }
-    let cube = open(args).await?;
+    let location = match &args.input.input {
+        Some(location) => location.clone(),
+        None => demo::synthetic_cube()?,
+    };
+    let cube = args.input.open(&location)?;
     let results = pipeline::ndvi_series(&cube, &args.input.bands());
     for result in &results {
         result.check()?;
     }
     let red = cube.get(&args.input.red)?;
     let tiles = args.input.tiles(red)?;
-    let engine = engine::Engine::start(args).await?;
-    let computed = engine.compute(&results, tiles).await?;
+    let engine = Engine::start(args)?;
+    let computed = engine.compute(&results, tiles)?;
     let across: Vec<u64> =
         red.dims().iter().zip(red.shape()).filter(|(d, _)| &***d != "time").map(|(_, n)| *n).collect();
     write(args, &cube, &computed, &across)?;
     if args.hold
         && let Some(url) = engine.dashboard()
     {
-        finished.store(true, Ordering::Relaxed);
+        finished.store(true, Relaxed);
         eprintln!("the dashboard stays at {url} until Ctrl-C");
-        std::future::pending::<()>().await;
+        loop {
+            std::thread::park();
+        }
     }
-    engine.stop().await;
     Ok(())
-}
-
-/// Opens the input away from the runtime's threads: it may wait for a network, or write the synthetic cube.
-async fn open(args: &Args) -> Result<Dataset> {
-    let input = args.input.clone();
-    let open = move || {
-        let location = match &input.input {
-            Some(location) => location.clone(),
-            None => demo::synthetic_cube()?,
-        };
-        input.open(&location)
-    };
-    tokio::task::spawn_blocking(open).await.context("opening the input ended early")?
 }
 
 fn write(args: &Args, cube: &Dataset, computed: &[Computed], across: &[u64]) -> Result<()> {
@@ -107,12 +88,8 @@ fn write(args: &Args, cube: &Dataset, computed: &[Computed], across: &[u64]) -> 
     }
     files::write_whole(&args.output, &picture)?;
     print(&series.table())?;
-    eprintln!("wrote {}", shown(&args.output));
+    eprintln!("wrote {}", args.output.display());
     Ok(())
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
 
 /// A reader of stdout that went away, such as `head`, is no error.

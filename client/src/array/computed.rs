@@ -3,7 +3,7 @@
 use super::coord::Coord;
 use super::create::Element;
 use super::data_array::{Attrs, DataArray};
-use super::error::ArrayError;
+use crate::compute::Error;
 use dasklike_graph::dtype::{DType, Scalar};
 use dasklike_graph::plan::Dim;
 use ndarray::{ArrayD, IxDyn};
@@ -39,7 +39,7 @@ pub enum ValuesError {
 
 impl Computed {
     /// The result of `array` from its little-endian elements in C order.
-    pub fn new(array: &DataArray, bytes: Vec<u8>) -> Result<Computed, ComputedError> {
+    pub(crate) fn new(array: &DataArray, bytes: Vec<u8>) -> Result<Computed, Error> {
         let meta = array.meta()?;
         let needed = meta.elements() * meta.dtype.size() as u64;
         if bytes.len() as u64 != needed {
@@ -132,13 +132,4 @@ impl Computed {
             _ => Err(ValuesError::NotScalar { elements }),
         }
     }
-}
-
-/// Why a result cannot be put together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(transparent)]
-#[allow(missing_docs)]
-pub enum ComputedError {
-    Array(#[from] ArrayError),
-    Values(#[from] ValuesError),
 }

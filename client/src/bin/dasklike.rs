@@ -10,6 +10,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    dasklike::worker_main_if_requested();
     let command = commands::Command::parse();
     dasklike::start::logging();
     dasklike::start::tls();

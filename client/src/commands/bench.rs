@@ -1,6 +1,6 @@
 //! `dasklike bench`: what the engine itself costs.
 
-use super::bench_graph;
+use super::{bench_graph, bench_overhead};
 
 /// Measure the engine: what a task costs, what a chunk of a plan costs
 #[derive(Debug, clap::Args)]
@@ -11,12 +11,14 @@ pub(crate) struct BenchArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    Overhead(bench_overhead::OverheadArgs),
     Graph(bench_graph::GraphArgs),
 }
 
 impl BenchArgs {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.what {
+            What::Overhead(args) => args.run(),
             What::Graph(args) => args.run(),
         }
     }

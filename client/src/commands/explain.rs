@@ -6,6 +6,7 @@ mod input;
 mod pipeline;
 
 use anyhow::{Context, Result};
+use dasklike::LocalClusterConfig;
 use dasklike::array::plan;
 use dasklike::size::parse_size;
 use dasklike_graph::explain::{explain, human_bytes};
@@ -21,9 +22,9 @@ pub(crate) struct ExplainArgs {
     /// Threads that compute in each worker
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     slots: u32,
-    /// The most memory of a worker, such as 512MB or 1GiB
-    #[arg(long, value_name = "BYTES", default_value = "512MiB", value_parser = parse_size)]
-    memory_limit: u64,
+    /// The most memory of a worker, such as 512MB or 1GiB [default: what a local cluster gives]
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    memory_limit: Option<u64>,
     /// Write the plan as a picture here
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -39,7 +40,8 @@ impl ExplainArgs {
         let results = pipeline::ndvi_series(&cube, &self.input.bands());
         let plan = plan(&results)?;
         let chunks = self.input.tiles(cube.get(&self.input.red)?)?;
-        let budget = Budget { task_bytes: self.memory_limit / u64::from(self.slots), chunks };
+        let memory = self.memory_limit.unwrap_or(LocalClusterConfig::default().memory_limit);
+        let budget = Budget { task_bytes: memory / u64::from(self.slots), chunks };
         let explanation = explain(&plan, &lower(&plan, &budget)?);
         if let Some(path) = &self.svg {
             let svg = picture(&explanation).to_svg();

@@ -2,6 +2,8 @@
 
 mod bench;
 mod bench_graph;
+mod bench_overhead;
+mod cluster;
 mod explain;
 mod sample;
 
@@ -11,6 +13,9 @@ use std::io::Write;
 #[derive(Debug, clap::Parser)]
 #[command(name = "dasklike", version)]
 pub(crate) enum Command {
+    Scheduler(cluster::SchedulerArgs),
+    Worker(cluster::WorkerArgs),
+    Local(cluster::LocalArgs),
     Sample(sample::SampleArgs),
     Explain(Box<explain::ExplainArgs>),
     Bench(bench::BenchArgs),
@@ -19,6 +24,9 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
+            Command::Scheduler(args) => args.run(),
+            Command::Worker(args) => args.run(),
+            Command::Local(args) => args.run(),
             Command::Sample(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Bench(args) => args.run(),

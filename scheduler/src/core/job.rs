@@ -2,10 +2,10 @@
 
 use super::effect::JobEnd;
 use super::event::Submission;
-use super::ids::{ClientId, Instant, JobId};
+use super::ids::{ClientId, Instant, JobId, WorkerId};
 use super::stage::StageRun;
 use dasklike_graph::protocol::{JobSpec, TaskError};
-use dasklike_graph::stage::{InlineId, Lowered, StageId};
+use dasklike_graph::stage::{InlineId, Lowered, StageId, Tile};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,6 +60,8 @@ pub(crate) struct Job {
     pub(crate) lowered: Arc<Lowered>,
     pub(crate) clients: Vec<ClientId>,
     pub(crate) state: JobState,
+    /// The task that failed the job, and the worker that said so.
+    pub(crate) fault: Option<(StageId, Tile, WorkerId)>,
     pub(crate) stages: Vec<StageRun>,
     /// Stages that run and have unassigned tiles, lowest first.
     pub(crate) ready: Vec<StageId>,
@@ -110,6 +112,7 @@ impl Job {
             lowered,
             clients: vec![client],
             state: JobState::Queued,
+            fault: None,
             stages,
             ready: Vec::new(),
             inlines: BTreeMap::new(),

@@ -78,10 +78,11 @@ impl State {
         error: TaskError,
         out: &mut Vec<Effect>,
     ) {
-        let Some(j) = self.jobs.get(&job).filter(|j| j.state.is_live()) else {
+        let Some(j) = self.jobs.get_mut(&job).filter(|j| j.state.is_live()) else {
             return;
         };
         if let Some((stage, tile)) = task {
+            j.fault = Some((stage, tile, worker));
             if let Some(stage) = j.stage(stage) {
                 *self.totals.failed.entry(stage.op).or_default() += 1;
             }

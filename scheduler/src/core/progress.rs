@@ -4,8 +4,8 @@ use super::State;
 use super::ids::{Instant, JobId, WorkerId};
 use super::job::{Job, JobState};
 use super::stage::{OpKind, Phase};
-use dasklike_graph::protocol::{Heartbeat, Span, TaskStats, WorkerHello};
-use dasklike_graph::stage::{Lowered, StageId};
+use dasklike_graph::protocol::{Heartbeat, JobSpec, Span, TaskStats, WorkerHello};
+use dasklike_graph::stage::{Lowered, StageId, Tile};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -70,6 +70,9 @@ pub struct JobView<'a> {
     pub id: JobId,
     pub name: Option<&'a str>,
     pub state: &'a JobState,
+    /// The task that failed it, and the worker that said so.
+    pub fault: Option<(StageId, Tile, WorkerId)>,
+    pub spec: &'a Arc<JobSpec>,
     pub lowered: &'a Arc<Lowered>,
     pub submitted: Instant,
     /// When its first tile was assigned.
@@ -270,6 +273,8 @@ fn view_job(job: &Job) -> JobView<'_> {
         id: job.id,
         name: job.name.as_deref(),
         state: &job.state,
+        fault: job.fault,
+        spec: &job.spec,
         lowered: &job.lowered,
         submitted: job.submitted,
         started: job.started,

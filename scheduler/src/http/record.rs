@@ -1,95 +1,54 @@
 //! What the driver keeps beside the core so that progress can be drawn: when each part of a stage was done, and
 //! how fast the cluster was. Plain state without a clock; the caller says what time it is.
 
-use crate::http::snapshot::{CELLS_LIMIT, Cells, Limit, Rate};
+use crate::http::snapshot::{CELLS_LIMIT, Limit, Rate};
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// The cells of one stage as its tiles are assigned and committed.
+/// When the cells of one stage were done.
 #[derive(Clone, Debug)]
-pub struct StageRecord {
+pub struct CellTimes {
     tiles: u64,
-    submitted_us: u64,
-    cells: Cells,
-    done: u64,
-    running: u64,
-    failed: u64,
+    /// By cell: when its first and its last tile were done, in milliseconds since the job was submitted; -1 if
+    /// none was.
+    times: Vec<(i64, i64)>,
 }
 
-impl StageRecord {
-    /// A stage of `tiles` tiles, none of them assigned, of a job submitted at `submitted_us`.
-    pub fn new(tiles: u64, submitted_us: u64) -> StageRecord {
-        let n = tiles.min(CELLS_LIMIT as u64) as usize;
-        let cells = Cells {
-            done: vec![0; n],
-            running: vec![0; n],
-            failed: vec![0; n],
-            first_done_ms: vec![-1; n],
-            last_done_ms: vec![-1; n],
+impl CellTimes {
+    /// A stage of `tiles` tiles, none of them done.
+    pub fn new(tiles: u64) -> CellTimes {
+        CellTimes { tiles, times: vec![(-1, -1); tiles.min(CELLS_LIMIT as u64) as usize] }
+    }
+
+    /// One slot computed the tiles one after another between the two instants, which are in microseconds since
+    /// the job was submitted.
+    pub fn computed(&mut self, tiles: Range<u64>, start_us: u64, end_us: u64) {
+        let (n, total) = (self.times.len() as u64, self.tiles);
+        let (first, end) = (tiles.start, tiles.end.min(total));
+        let done_ms = |through: u64| {
+            let part = (through - first) as f64 / (tiles.end - first) as f64;
+            ((start_us as f64 + part * end_us.saturating_sub(start_us) as f64) / 1000.0) as i64
         };
-        StageRecord { tiles, submitted_us, cells, done: 0, running: 0, failed: 0 }
-    }
-
-    /// A worker holds the tiles now.
-    pub fn assigned(&mut self, tiles: Range<u64>) {
-        self.running += tiles.end - tiles.start;
-        self.each_cell(tiles, |cells, c, n| cells.running[c] += n);
-    }
-
-    /// Nobody holds the tiles any more: they were revoked, or their worker was lost.
-    pub fn released(&mut self, tiles: Range<u64>) {
-        self.running = self.running.saturating_sub(tiles.end - tiles.start);
-        self.each_cell(tiles, |cells, c, n| cells.running[c] = cells.running[c].saturating_sub(n));
-    }
-
-    /// The tiles, which a worker held, are committed.
-    pub fn committed(&mut self, tiles: Range<u64>, now_us: u64) {
-        self.released(tiles.clone());
-        self.done += tiles.end - tiles.start;
-        let at = (now_us.saturating_sub(self.submitted_us) / 1000) as i64;
-        self.each_cell(tiles, |cells, c, n| {
-            cells.done[c] += n;
-            if cells.first_done_ms[c] < 0 {
-                cells.first_done_ms[c] = at;
-            }
-            cells.last_done_ms[c] = at;
-        });
-    }
-
-    /// The tiles were committed, and what they left is lost with a worker: they must run again.
-    pub fn uncommitted(&mut self, tiles: Range<u64>) {
-        self.done = self.done.saturating_sub(tiles.end - tiles.start);
-        self.each_cell(tiles, |cells, c, n| cells.done[c] = cells.done[c].saturating_sub(n));
-    }
-
-    /// A tile, which a worker held, failed.
-    pub fn failed(&mut self, tile: u64) {
-        self.released(tile..tile + 1);
-        self.failed += 1;
-        self.each_cell(tile..tile + 1, |cells, c, n| cells.failed[c] += n);
-    }
-
-    /// The cells as they are now.
-    pub fn cells(&self) -> &Cells {
-        &self.cells
-    }
-
-    /// Tiles that are committed, that a worker holds, and that failed.
-    pub fn counts(&self) -> (u64, u64, u64) {
-        (self.done, self.running, self.failed)
-    }
-
-    /// Calls `f` with each cell that the tiles touch and how many of them are in it.
-    fn each_cell(&mut self, tiles: Range<u64>, mut f: impl FnMut(&mut Cells, usize, u32)) {
-        let (n, total) = (self.cells.done.len() as u64, self.tiles);
-        let mut at = tiles.start;
-        let end = tiles.end.min(total);
+        let mut at = first;
         while at < end {
             let c = at * n / total;
             let next = ((c + 1) * total).div_ceil(n).min(end);
-            f(&mut self.cells, c as usize, (next - at) as u32);
+            let (early, late) = (done_ms(at + 1), done_ms(next));
+            let time = &mut self.times[c as usize];
+            time.0 = if time.0 < 0 { early } else { time.0.min(early) };
+            time.1 = time.1.max(late);
             at = next;
         }
+    }
+
+    /// When each cell's first tile was done.
+    pub fn first_ms(&self) -> Vec<i64> {
+        self.times.iter().map(|t| t.0).collect()
+    }
+
+    /// When each cell's last tile was done, of those that are.
+    pub fn last_ms(&self) -> Vec<i64> {
+        self.times.iter().map(|t| t.1).collect()
     }
 }
 
@@ -102,8 +61,15 @@ pub enum Keep {
     Whole,
 }
 
-/// The most measurements that a [`RateRecord`] keeps.
-pub const RATES_LIMIT: usize = 600;
+impl Keep {
+    /// The most measurements that are kept. A job's are sent whole with each update, so they are fewer.
+    pub const fn limit(self) -> usize {
+        match self {
+            Keep::Latest => 600,
+            Keep::Whole => 240,
+        }
+    }
+}
 
 /// Counters that only rise; a [`RateRecord`] measures how fast.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,18 +108,33 @@ impl RateRecord {
         let per_s = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
         self.last = Some((now_us, counters));
         self.rates.push_back(Rate {
+            from_us: then,
             at_us: now_us,
-            stored_per_s: per_s(counters.stored_bytes, before.stored_bytes),
-            decoded_per_s: per_s(counters.decoded_bytes, before.decoded_bytes),
-            tasks_per_s: per_s(counters.tasks, before.tasks),
+            stored_per_s: per_s(counters.stored_bytes, before.stored_bytes) as u64,
+            decoded_per_s: per_s(counters.decoded_bytes, before.decoded_bytes) as u64,
+            tasks_per_s: (per_s(counters.tasks, before.tasks) * 10.0).round() / 10.0,
             limit,
         });
-        if self.rates.len() > RATES_LIMIT {
+        if self.rates.len() > self.keep.limit() {
             match self.keep {
                 Keep::Latest => drop(self.rates.pop_front()),
                 Keep::Whole => self.coarsen(),
             }
         }
+    }
+
+    /// Nothing is done, and has not been since the last measurement: the next one begins now at the earliest.
+    pub fn rest(&mut self, now_us: u64, counters: Counters) {
+        if self.last.is_none_or(|(_, before)| before == counters) && self.is_still() {
+            self.last = Some((now_us, counters));
+        } else {
+            self.sample(now_us, counters, None);
+        }
+    }
+
+    /// Whether the last measurement says that nothing was done.
+    fn is_still(&self) -> bool {
+        self.rates.back().is_none_or(|r| r.tasks_per_s == 0.0 && r.decoded_per_s == 0 && r.stored_per_s == 0)
     }
 
     /// The measurements, oldest first.
@@ -166,13 +147,18 @@ impl RateRecord {
         self.interval_us *= 2;
         let rates: Vec<Rate> = self.rates.drain(..).collect();
         let mean = |pair: &[Rate]| match pair {
-            [a, b] => Rate {
-                at_us: b.at_us,
-                stored_per_s: (a.stored_per_s + b.stored_per_s) / 2.0,
-                decoded_per_s: (a.decoded_per_s + b.decoded_per_s) / 2.0,
-                tasks_per_s: (a.tasks_per_s + b.tasks_per_s) / 2.0,
-                limit: b.limit.or(a.limit),
-            },
+            [a, b] => {
+                let (la, lb) = ((a.at_us - a.from_us) as f64, (b.at_us - b.from_us) as f64);
+                let mean = |x: f64, y: f64| (x * la + y * lb) / (la + lb).max(1.0);
+                Rate {
+                    from_us: a.from_us,
+                    at_us: b.at_us,
+                    stored_per_s: mean(a.stored_per_s as f64, b.stored_per_s as f64) as u64,
+                    decoded_per_s: mean(a.decoded_per_s as f64, b.decoded_per_s as f64) as u64,
+                    tasks_per_s: mean(a.tasks_per_s, b.tasks_per_s),
+                    limit: b.limit.or(a.limit),
+                }
+            }
             // `chunks(2)` gives pairs, and one single if the number is odd.
             other => other[0],
         };
@@ -187,36 +173,46 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cells_hold_each_tile_once(tiles in 1u64..5000, cuts in proptest::collection::vec(0u64..5000, 0..8)) {
-            let mut record = StageRecord::new(tiles, 1_000_000);
+        fn each_cell_lies_within_the_times_of_its_tiles(
+            tiles in 1u64..5000, cuts in proptest::collection::vec(0u64..5000, 0..8),
+        ) {
+            let mut record = CellTimes::new(tiles);
             let mut cuts: Vec<u64> = cuts.into_iter().map(|c| c % (tiles + 1)).chain([0, tiles]).collect();
             cuts.sort_unstable();
-            for (i, pair) in cuts.windows(2).enumerate() {
-                record.assigned(pair[0]..pair[1]);
-                record.committed(pair[0]..pair[1], 1_000_000 + i as u64 * 1000);
+            // Tile `t` takes the millisecond from `t` to `t + 1`.
+            for pair in cuts.windows(2) {
+                record.computed(pair[0]..pair[1], pair[0] * 1000, pair[1] * 1000);
             }
-            let cells = record.cells();
-            prop_assert_eq!(record.counts(), (tiles, 0, 0));
-            prop_assert!(cells.running.iter().all(|r| *r == 0));
-            let n = cells.done.len() as u64;
-            for (c, done) in cells.done.iter().enumerate() {
+            let n = record.times.len() as u64;
+            for (c, (first, last)) in record.times.iter().enumerate() {
                 let c = c as u64;
-                let held = ((c + 1) * tiles).div_ceil(n) - (c * tiles).div_ceil(n);
-                prop_assert_eq!(u64::from(*done), held);
+                let (from, to) = ((c * tiles).div_ceil(n), ((c + 1) * tiles).div_ceil(n));
+                // Rounding down may take the last millisecond off.
+                prop_assert!((*first - (from as i64 + 1)).abs() <= 1, "{first} {from}");
+                prop_assert!((*last - to as i64).abs() <= 1, "{last} {to}");
             }
-            prop_assert!(cells.first_done_ms.iter().zip(&cells.last_done_ms).all(|(a, b)| 0 <= *a && a <= b));
         }
     }
 
     #[test]
-    fn released_and_failed_tiles_are_not_running() {
-        let mut record = StageRecord::new(4, 0);
-        record.assigned(0..4);
-        record.failed(1);
-        record.released(2..4);
-        assert_eq!(record.counts(), (0, 1, 1));
-        assert_eq!(record.cells().failed, [0, 1, 0, 0]);
-        assert_eq!(record.cells().running, [1, 0, 0, 0]);
+    fn cells_that_nothing_was_computed_of_have_no_time() {
+        let mut record = CellTimes::new(3);
+        record.computed(1..2, 5000, 7000);
+        assert_eq!((record.first_ms(), record.last_ms()), (vec![-1, 7, -1], vec![-1, 7, -1]));
+    }
+
+    #[test]
+    fn rest_leaves_a_gap_and_not_a_slow_measurement() {
+        let mut record = RateRecord::new(Keep::Latest, 100);
+        let tasks = |tasks| Counters { tasks, ..Counters::default() };
+        record.sample(0, tasks(0), None);
+        record.sample(100, tasks(10), None);
+        for i in 2..50 {
+            record.rest(i * 100, tasks(10));
+        }
+        record.sample(5000, tasks(20), None);
+        let ends: Vec<_> = record.rates().iter().map(|r| (r.from_us, r.at_us)).collect();
+        assert_eq!(ends, [(0, 100), (100, 200), (4900, 5000)]);
     }
 
     #[test]
@@ -227,8 +223,9 @@ mod tests {
             record.sample(i * 100, counters, Some(Limit::Decode));
         }
         let rates = record.rates();
-        assert!(rates.len() <= RATES_LIMIT);
-        assert!(rates.iter().all(|r| (r.tasks_per_s - 10_000.0).abs() < 1e-6));
+        assert!(rates.len() <= Keep::Whole.limit());
+        assert!(rates.iter().all(|r| (r.tasks_per_s - 10_000.0).abs() < 0.1));
+        assert!(rates.windows(2).all(|w| w[0].at_us == w[1].from_us), "no time is left out");
         assert!(rates[0].at_us < 10_000, "the beginning is kept");
     }
 }

@@ -78,8 +78,6 @@ pub struct Job {
     pub decoded_bytes: u64,
     /// What it will have read after decoding, as estimated; 0 where there is no estimate.
     pub expected_decoded_bytes: u64,
-    /// Tasks that ran again because a worker was lost or a read was retried.
-    pub rerun_tasks: u64,
     /// What it did over its life, oldest first.
     pub rates: Vec<Rate>,
     /// The plan as a picture; only `/api/v1/jobs/{id}` carries it, since it never changes.
@@ -206,15 +204,17 @@ pub struct Pool {
     pub queue_seconds: f64,
 }
 
-/// What was done a second around an instant.
+/// What was done a second during an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Rate {
-    /// The end of the interval that was measured.
+    /// Where the interval begins.
+    pub from_us: u64,
+    /// Where it ends.
     pub at_us: u64,
     /// Bytes a second, as stored.
-    pub stored_per_s: f64,
+    pub stored_per_s: u64,
     /// Bytes a second, after decoding.
-    pub decoded_per_s: f64,
+    pub decoded_per_s: u64,
     /// Tasks a second.
     pub tasks_per_s: f64,
     /// What bound then.
@@ -327,7 +327,6 @@ pub struct TaskTotal {
 pub enum TaskResult {
     Done,
     Failed,
-    Cancelled,
 }
 
 impl TaskResult {
@@ -336,7 +335,6 @@ impl TaskResult {
         match self {
             TaskResult::Done => "done",
             TaskResult::Failed => "failed",
-            TaskResult::Cancelled => "cancelled",
         }
     }
 }
@@ -389,7 +387,6 @@ pub struct RerunTotal {
 #[allow(missing_docs)]
 pub enum RerunCause {
     WorkerLost,
-    Retry,
 }
 
 impl RerunCause {
@@ -397,7 +394,6 @@ impl RerunCause {
     pub const fn name(self) -> &'static str {
         match self {
             RerunCause::WorkerLost => "worker_lost",
-            RerunCause::Retry => "retry",
         }
     }
 }
@@ -439,8 +435,21 @@ pub struct PlanGraph {
     pub nodes: Vec<PlanNode>,
     /// `(from, to)`, the way of the data.
     pub edges: Vec<(u32, u32)>,
+    /// What each pass evaluates, as text.
+    pub formulas: Vec<PassFormula>,
     /// What lowering did, in words.
     pub notes: Vec<String>,
+}
+
+/// What one fused pass evaluates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PassFormula {
+    /// The stage's number.
+    pub stage: u32,
+    /// One assignment a line.
+    pub lines: Vec<String>,
+    /// What leaves the pass, such as `mean of x over y, x`.
+    pub results: Vec<String>,
 }
 
 /// A node of the plan.
@@ -464,9 +473,7 @@ pub struct PlanNode {
 #[allow(missing_docs)]
 pub enum PlanNodeKind {
     Source,
-    Constant,
-    Elementwise,
-    Select,
+    Fused,
     Reduce,
     Output,
 }

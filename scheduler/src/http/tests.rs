@@ -1,7 +1,6 @@
 //! The server as a whole, asked over loopback sockets.
 
 use super::host::Hosts;
-use super::record::StageRecord;
 use super::snapshot::*;
 use super::{HttpError, HttpHandle, bind, bind_first_free, metrics, serve};
 use serde_json::{Value, json};
@@ -15,10 +14,15 @@ use tokio::sync::{broadcast, watch};
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn job(id: &str, done: u64) -> Job {
-    let mut record = StageRecord::new(4, 1_000_000);
-    record.assigned(0..done + 1);
-    record.committed(0..done, 1_250_000);
-    let (committed, running, failed) = record.counts();
+    let done_ms = |c: u64| if c < done { 250 } else { -1 };
+    let times: Vec<i64> = (0..4).map(done_ms).collect();
+    let cells = Cells {
+        done: (0..4).map(|c| u32::from(c < done)).collect(),
+        running: (0..4).map(|c| u32::from(c == done)).collect(),
+        failed: vec![0; 4],
+        first_done_ms: times.clone(),
+        last_done_ms: times,
+    };
     Job {
         id: id.into(),
         name: Some("ndvi".into()),
@@ -35,15 +39,14 @@ fn job(id: &str, done: u64) -> Job {
             grid: vec![GridDim { name: "time".into(), tiles: 4 }],
             after: Vec::new(),
             tiles: 4,
-            done: committed,
-            running,
-            failed,
-            cells: record.cells().clone(),
+            done,
+            running: 1,
+            failed: 0,
+            cells,
         }],
         stored_bytes: 70,
         decoded_bytes: 100,
         expected_decoded_bytes: 400,
-        rerun_tasks: 0,
         rates: Vec::new(),
         plan: Some(Arc::new(PlanGraph {
             nodes: vec![PlanNode {
@@ -54,6 +57,7 @@ fn job(id: &str, done: u64) -> Job {
                 stage: Some(0),
             }],
             edges: Vec::new(),
+            formulas: Vec::new(),
             notes: Vec::new(),
         })),
     }

@@ -224,8 +224,16 @@ fn pixel(base: (f32, f32), cloud: f32, shade: f32, bits: u64) -> (u16, u16, u8) 
     if cloud > 0.0 {
         let bright = 2600.0 + 12000.0 * texture;
         let high = cloud + 0.001 * second > 0.06;
-        let class = if high { class::CLOUD_HIGH } else { class::CLOUD_MEDIUM };
-        return (digital(bright + first), digital(1.04 * bright + second), class);
+        let class = if high {
+            class::CLOUD_HIGH
+        } else {
+            class::CLOUD_MEDIUM
+        };
+        return (
+            digital(bright + first),
+            digital(1.04 * bright + second),
+            class,
+        );
     }
     // Slopes and soils brighten and darken both bands alike, so that the index keeps its season.
     let light = (0.3 + 1.7 * texture) * if shade > 0.0 { 0.5 } else { 1.0 };

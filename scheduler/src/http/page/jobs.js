@@ -120,7 +120,6 @@ export class JobView {
     const last = job.rates[job.rates.length - 1];
     const perSecond = ended(job) || !last ? job.decoded_bytes / seconds : last.decoded_per_s;
     facts.push([ended(job) ? "decoded, on average" : "decoded now", rate(perSecond)]);
-    if (job.rerun_tasks > 0) facts.push(["run again", plural(job.rerun_tasks, "task")]);
     facts.push(["submitted", timeOfDay(job.submitted_us)]);
     drawFacts(this.facts, facts);
   }

@@ -2,11 +2,11 @@
 
 import { el, svg } from "./format.js";
 
-const WIDTH = 150;
+const WIDTH = 190;
 const HEIGHT = 36;
 const BETWEEN_LAYERS = 46;
 const BETWEEN_NODES = 12;
-const KINDS = { source: "stored", constant: "constant", elementwise: "elementwise", select: "selection", reduce: "reduction", output: "output" };
+const KINDS = { source: "stored array", fused: "fused pass", reduce: "reduction", output: "output" };
 
 // Layers by longest path. An edge over several layers passes through a waypoint in each, so that it is drawn
 // around the nodes there.
@@ -22,10 +22,10 @@ function layers(graph) {
     return depth.get(id);
   };
   graph.nodes.forEach((n) => visit(n.id));
-  // A source or a constant stands right before its first user, not at the far left.
+  // A source stands right before its first user, not at the far left.
   const users = new Map();
   for (const [from, to] of graph.edges) users.set(from, Math.min(users.get(from) ?? Infinity, depth.get(to)));
-  for (const n of graph.nodes) if (n.kind === "constant" && users.has(n.id)) depth.set(n.id, users.get(n.id) - 1);
+  for (const n of graph.nodes) if (n.kind === "source" && users.has(n.id)) depth.set(n.id, users.get(n.id) - 1);
   const rows = [];
   const put = (at, item) => {
     (rows[at] ??= []).push(item);
@@ -139,7 +139,9 @@ export class Plan {
     for (const path of paths) picture.append(edge(path));
     for (const item of rows.flat()) if (item.node) picture.append(this.node(item));
     const notes = graph.notes.map((n) => el("li", {}, n));
-    this.box.replaceChildren(picture, ...(notes.length ? [el("ul", { class: "notes muted" }, ...notes)] : []));
+    const words = el("div", { class: "words" }, ...graph.formulas.map(formula));
+    if (notes.length) words.append(el("ul", { class: "notes muted" }, ...notes));
+    this.box.replaceChildren(el("div", { class: "scroll" }, picture), words);
     for (const kind of new Set(graph.nodes.map((n) => n.kind))) {
       this.key.append(el("span", {}, el("span", { class: `swatch kind-${kind}` }), KINDS[kind] ?? kind));
     }
@@ -158,15 +160,21 @@ export class Plan {
       this.fills.get(node.stage).push(fill);
     }
     const label = svg("text", { x: 9, y: node.detail === "" ? 22 : 15, class: "label" });
-    label.textContent = clip(node.label, 22);
+    label.textContent = clip(node.label, 28);
     box.append(label);
     if (node.detail !== "") {
       const detail = svg("text", { x: 9, y: 28, class: "detail" });
-      detail.textContent = clip(node.detail, 27);
+      detail.textContent = clip(node.detail, 35);
       box.append(detail);
     }
     return box;
   }
+}
+
+// What a pass evaluates, and what of it leaves.
+function formula({ stage, lines, results }) {
+  const head = el("div", { class: "muted" }, `stage ${stage} evaluates`);
+  return el("div", {}, head, el("pre", {}, [...lines, ...results.map((r) => `→ ${r}`)].join("\n")));
 }
 
 const clip = (words, n) => (words.length > n ? `${words.slice(0, n - 1)}…` : words);

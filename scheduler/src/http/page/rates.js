@@ -15,8 +15,7 @@ export class Rates {
     this.top = 0;
   }
 
-  // `axis.x(us)` places instants; `rates` are steps that end at their instant. The first began with the job, or
-  // when the page's picture did.
+  // `axis.x(us)` places instants; `rates` are steps that end at their instant.
   draw(g, axis, rates, y0, height) {
     const seen = rates.filter((r) => r.at_us >= axis.from && r.at_us <= axis.to);
     this.top = roundUp(Math.max(0, ...seen.map((r) => Math.max(r.decoded_per_s, r.stored_per_s))));
@@ -36,14 +35,19 @@ export class Rates {
     const step = (key, close) => {
       const path = new Path2D();
       let last = null;
-      rates.forEach((r, i) => {
-        const [a, b] = [axis.clampX(begin(axis, rates, i)), axis.clampX(r.at_us)];
-        if (b <= axis.left) return;
+      for (const r of rates) {
+        const [a, b] = [axis.clampX(r.from_us), axis.clampX(r.at_us)];
+        if (b <= axis.left) continue;
+        // Nothing was measured in between: nothing was done.
+        if (last !== null && a > last + 1) {
+          path.lineTo(last, y(0));
+          path.lineTo(a, y(0));
+        }
         if (last === null) path.moveTo(a, close ? y(0) : y(r[key]));
         path.lineTo(a, y(r[key]));
         path.lineTo(b, y(r[key]));
         last = b;
-      });
+      }
       if (close && last !== null) path.lineTo(last, y(0));
       return path;
     };
@@ -61,9 +65,9 @@ export class Rates {
 
   drawLimits(g, axis, rates, y0, height) {
     const colours = Object.fromEntries(LIMITS.map((name) => [name, css(`--${name}`)]));
-    rates.forEach((r, i) => {
+    rates.forEach((r) => {
       if (!r.limit) return;
-      const [a, b] = [axis.clampX(begin(axis, rates, i)), axis.clampX(r.at_us)];
+      const [a, b] = [axis.clampX(r.from_us), axis.clampX(r.at_us)];
       if (b <= a) return;
       g.fillStyle = colours[r.limit];
       g.fillRect(a, y0, b - a + 0.3, height);
@@ -71,10 +75,7 @@ export class Rates {
   }
 }
 
-const begin = (axis, rates, i) => (i > 0 ? rates[i - 1].at_us : Math.min(axis.origin, rates[i].at_us));
-
 // The measurement that holds at an instant.
 export function rateAt(rates, at_us) {
-  const i = rates.findIndex((r) => r.at_us >= at_us);
-  return i < 0 ? null : rates[i];
+  return rates.find((r) => r.from_us <= at_us && at_us <= r.at_us) ?? null;
 }

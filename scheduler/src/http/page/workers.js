@@ -119,8 +119,8 @@ export class Limits {
 function boundShares(job) {
   const sums = Object.fromEntries(LIMITS.map((name) => [name, 0]));
   let total = 0;
-  job.rates.forEach((r, i) => {
-    const length = r.at_us - (i > 0 ? job.rates[i - 1].at_us : job.submitted_us);
+  job.rates.forEach((r) => {
+    const length = r.at_us - r.from_us;
     if (!r.limit || length <= 0) return;
     sums[r.limit] += length;
     total += length;

@@ -1,0 +1,51 @@
+//! Lanes: accumulators side by side, so that values enter several at a time in an order that is fixed.
+
+use super::{KEEP, LANES, MASKED};
+use crate::element::Element;
+use multiversion::multiversion;
+
+/// [`LANES`] accumulators of values of `T`.
+pub(super) trait Lanes<T>: Copy {
+    /// Lets a value into lane `j`, unless it is left out. Implementations are `#[inline(always)]`.
+    fn add(&mut self, j: usize, value: T, counts_in: bool);
+}
+
+/// Lets a strip in. Value `i` goes to lane `i % LANES`.
+pub(super) fn feed<T: Element, const MODE: u8, A: Lanes<T>>(lanes: &mut A, values: &[T], mask: &[u8]) {
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let (masks, rest_mask) = mask.as_chunks::<LANES>();
+    if !blocks.is_empty() {
+        feed_blocks::<T, MODE, A>(lanes, blocks, masks);
+    }
+    for (j, v) in rest.iter().enumerate() {
+        lanes.add(j, *v, (MODE != MASKED || rest_mask[j] != 0) & (MODE == KEEP || !v.is_nan()));
+    }
+}
+
+/// A function of its own, which leaves the lanes in memory: where the sum of the lanes or the rest of the strip
+/// is in view, the compiler orders the lanes by those, with shuffles in the loop (2 to 3 times slower).
+#[multiversion(targets(
+    "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+lzcnt+popcnt",
+    "x86_64+avx+avx2+bmi1+bmi2+lzcnt+popcnt"
+))]
+fn feed_blocks<T: Element, const MODE: u8, A: Lanes<T>>(
+    lanes: &mut A,
+    blocks: &[[T; LANES]],
+    masks: &[[u8; LANES]],
+) {
+    let mut local = *lanes;
+    if MODE == MASKED {
+        for (block, mask) in blocks.iter().zip(masks) {
+            for j in 0..LANES {
+                local.add(j, block[j], (mask[j] != 0) & !block[j].is_nan());
+            }
+        }
+    } else {
+        for block in blocks {
+            for j in 0..LANES {
+                local.add(j, block[j], MODE == KEEP || !block[j].is_nan());
+            }
+        }
+    }
+    *lanes = local;
+}
