@@ -42,7 +42,17 @@ impl Builder {
 
     fn constant(&mut self, v: f64, dtype: DType) -> NodeId {
         let value = Scalar::F64(v).cast(dtype);
-        self.b.add(Op::Full { value, dtype, dims: vec![], axes: vec![] }, &[]).unwrap()
+        self.b
+            .add(
+                Op::Full {
+                    value,
+                    dtype,
+                    dims: vec![],
+                    axes: vec![],
+                },
+                &[],
+            )
+            .unwrap()
     }
 
     fn op(&mut self, op: BinaryOp, a: NodeId, b: NodeId) -> NodeId {
@@ -71,7 +81,12 @@ impl Builder {
 
     fn keep(&mut self, classes: &[u64]) -> NodeId {
         let scl = self.source("scl", DType::U8);
-        self.b.add(Op::IsIn(classes.iter().map(|c| Scalar::U64(*c)).collect()), &[scl]).unwrap()
+        self.b
+            .add(
+                Op::IsIn(classes.iter().map(|c| Scalar::U64(*c)).collect()),
+                &[scl],
+            )
+            .unwrap()
     }
 
     fn ratio(&mut self, a: NodeId, b: NodeId) -> (NodeId, NodeId) {
@@ -80,7 +95,11 @@ impl Builder {
     }
 
     fn ndvi(&mut self, float: DType) -> NodeId {
-        let (red, nir, keep) = (self.band("red", float), self.band("nir", float), self.keep(&[4, 5, 6, 7]));
+        let (red, nir, keep) = (
+            self.band("red", float),
+            self.band("nir", float),
+            self.keep(&[4, 5, 6, 7]),
+        );
         let (ndvi, sum) = self.ratio(nir, red);
         let not_zero = self.with(BinaryOp::Ne, sum, 0.0);
         let valid = self.op(BinaryOp::And, keep, not_zero);
@@ -94,7 +113,12 @@ impl Builder {
             if labels.is_some() {
                 dims.insert(0, "time".into());
             }
-            let op = Op::Reduce { op: *op, dims, skipna: true, labels: labels.clone() };
+            let op = Op::Reduce {
+                op: *op,
+                dims,
+                skipna: true,
+                labels: labels.clone(),
+            };
             let node = self.b.add(op, &[value]).unwrap();
             self.b.output("out", node);
         }
@@ -103,12 +127,20 @@ impl Builder {
 }
 
 const MEAN: [ReduceOp; 2] = [ReduceOp::Mean, ReduceOp::Count];
-const FIVE: [ReduceOp; 5] =
-    [ReduceOp::Mean, ReduceOp::Count, ReduceOp::Min, ReduceOp::Max, ReduceOp::Std { ddof: 0 }];
+const FIVE: [ReduceOp; 5] = [
+    ReduceOp::Mean,
+    ReduceOp::Count,
+    ReduceOp::Min,
+    ReduceOp::Max,
+    ReduceOp::Std { ddof: 0 },
+];
 
 /// The pipelines by name.
 fn pipelines(side: u64) -> Vec<(&'static str, Plan)> {
-    let new = || Builder { b: PlanBuilder::default(), side };
+    let new = || Builder {
+        b: PlanBuilder::default(),
+        side,
+    };
     let mut plans = Vec::new();
     for (name, float, ops) in [
         ("ndvi f32: mean, count", DType::F32, &MEAN[..]),
@@ -123,7 +155,10 @@ fn pipelines(side: u64) -> Vec<(&'static str, Plan)> {
     let mut b = new();
     let [red, nir, blue] = ["red", "nir", "blue"].map(|n| b.band(n, DType::F32));
     let keep = b.keep(&[4, 5, 6, 7]);
-    let (six, seven) = (b.with(BinaryOp::Mul, red, 6.0), b.with(BinaryOp::Mul, blue, 7.5));
+    let (six, seven) = (
+        b.with(BinaryOp::Mul, red, 6.0),
+        b.with(BinaryOp::Mul, blue, 7.5),
+    );
     let (d, s) = (b.op(BinaryOp::Sub, nir, red), b.op(BinaryOp::Add, nir, six));
     let s = b.op(BinaryOp::Sub, s, seven);
     let (s, d) = (b.with(BinaryOp::Add, s, 1.0), b.with(BinaryOp::Mul, d, 2.5));
@@ -138,7 +173,11 @@ fn pipelines(side: u64) -> Vec<(&'static str, Plan)> {
     let mut v = b.constant(f64::NAN, DType::F32);
     for (class, term) in [(4.0, 0.5), (5.0, 0.6), (6.0, 0.7), (7.0, 0.8), (2.0, 0.9)] {
         let is = b.with(BinaryOp::Eq, scl, class);
-        let with = if class as u64 % 2 == 0 { red } else { nir };
+        let with = if class == 4.0 || class == 6.0 || class == 2.0 {
+            red
+        } else {
+            nir
+        };
         let term = b.with(BinaryOp::Mul, with, term);
         v = b.select(is, term, v);
     }
@@ -147,17 +186,51 @@ fn pipelines(side: u64) -> Vec<(&'static str, Plan)> {
     let mut b = new();
     let (red, nir) = (b.source("red", DType::F32), b.source("nir", DType::F32));
     let (v, _) = b.ratio(nir, red);
-    plans.push(("normalised difference of f32: mean, count", b.finish(v, &MEAN, None)));
+    plans.push((
+        "normalised difference of f32: mean, count",
+        b.finish(v, &MEAN, None),
+    ));
 
     let mut b = new();
     let v = b.ndvi(DType::F32);
     let runs = (0..STEPS as u32).map(|m| (Some(m / 2), 1)).collect();
-    let labels = Labels { dim: "time".into(), group_dim: "month".into(), groups: 6, runs };
-    plans.push(("ndvi f32 by month: mean, count", b.finish(v, &MEAN, Some(labels))));
+    let labels = Labels {
+        dim: "time".into(),
+        group_dim: "month".into(),
+        groups: 6,
+        runs,
+    };
+    plans.push((
+        "ndvi f32 by month: mean, count",
+        b.finish(v, &MEAN, Some(labels)),
+    ));
+
+    for (name, ops) in [
+        ("ndvi f32 a pixel, over time: mean, count", &MEAN[..]),
+        ("ndvi f32 a pixel, over time: five statistics", &FIVE[..]),
+    ] {
+        let mut b = new();
+        let v = b.ndvi(DType::F32);
+        for op in ops {
+            let dims = vec!["time".into()];
+            let op = Op::Reduce {
+                op: *op,
+                dims,
+                skipna: true,
+                labels: None,
+            };
+            let node = b.b.add(op, &[v]).unwrap();
+            b.b.output("out", node);
+        }
+        plans.push((name, b.b.finish()));
+    }
 
     let mut b = new();
     let raw = b.source("red", DType::U16);
-    plans.push(("u16 sum, min, max", b.finish(raw, &[ReduceOp::Sum, ReduceOp::Min, ReduceOp::Max], None)));
+    plans.push((
+        "u16 sum, min, max",
+        b.finish(raw, &[ReduceOp::Sum, ReduceOp::Min, ReduceOp::Max], None),
+    ));
 
     let mut b = new();
     let raw = b.source("red", DType::F32);
@@ -181,7 +254,9 @@ impl ChunkReader for Pattern {
             let mut state = u64::from(source.0) + 1;
             let mut bytes = Vec::with_capacity(into.len());
             for _ in 0..into.len() / dtype.size() {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                state = state
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
                 let v = (state >> 40) % 10_000;
                 let v = if dtype == DType::U8 { v % 12 } else { v };
                 Scalar::U64(v).cast(dtype).write_le(dtype, &mut bytes);
@@ -243,7 +318,11 @@ fn main() {
     let row = |name: &str, seconds: f64, bytes: u64, unit: f64| {
         let a_byte = seconds / bytes as f64;
         let speed = bytes as f64 / seconds / 1e9;
-        println!("{name:44} {speed:7.2} GB/s {:7.3} ns/px {:6.2}x", seconds / pixels as f64 * 1e9, a_byte / unit);
+        println!(
+            "{name:44} {speed:7.2} GB/s {:7.3} ns/px {:6.2}x",
+            seconds / pixels as f64 * 1e9,
+            a_byte / unit
+        );
     };
     println!("chunks of {side} x {side}; last column: time a byte against ndvi f32");
     let mut unit = hand / (5 * pixels) as f64;
@@ -251,15 +330,32 @@ fn main() {
         if only.as_ref().is_some_and(|o| !name.contains(o)) && i > 0 {
             continue;
         }
-        let lowered = lower(&plan, &Budget { task_bytes: 1 << 30, chunks: vec![("time".into(), 1)] }).unwrap();
+        let lowered = lower(
+            &plan,
+            &Budget {
+                task_bytes: 1 << 30,
+                chunks: vec![(
+                    "time".into(),
+                    if name.contains("a pixel") { STEPS } else { 1 },
+                )],
+            },
+        )
+        .unwrap();
         let stage = &lowered.stages[0];
         let evaluator = Evaluator::new(stage, &plan.sources).unwrap();
         let mut scratch = Scratch::new();
         let bytes: u64 = plan.sources.iter().map(Source::chunk_bytes).sum();
-        let mut reader = Pattern { sources: plan.sources.iter().map(|s| s.dtype).collect(), filled: HashSet::new() };
+        let mut reader = Pattern {
+            sources: plan.sources.iter().map(|s| s.dtype).collect(),
+            filled: HashSet::new(),
+        };
         let steps = STEPS / stage.tile_count();
         let seconds = fastest(|| {
-            black_box(evaluator.run(&mut scratch, Tile(0), &None_, &mut reader).unwrap());
+            black_box(
+                evaluator
+                    .run(&mut scratch, Tile(0), &None_, &mut reader)
+                    .unwrap(),
+            );
         }) / steps as f64;
         if i == 0 {
             unit = seconds / bytes as f64;

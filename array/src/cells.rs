@@ -31,7 +31,8 @@ impl Cells {
             self.last.push(dim.cells.index_of(r.end - 1));
         }
         self.at.clone_from(&self.first);
-        self.ranges.extend((0..domain.len()).map(|d| part(domain, region, d, self.at[d])));
+        self.ranges
+            .extend((0..domain.len()).map(|d| part(domain, region, d, self.at[d])));
     }
 
     /// Whether there is a current cell.

@@ -20,7 +20,12 @@ pub trait ChunkReader {
     /// Decodes the chunk at `index` (one number an axis) of `source` into `into`, which is exactly
     /// [`dasklike_graph::plan::Source::chunk_bytes`] long: C order, native little endian, the whole chunk's
     /// shape even where it reaches over the array's edge.
-    fn read(&mut self, source: SourceId, index: &[u64], into: &mut [u8]) -> Result<Chunk, Self::Error>;
+    fn read(
+        &mut self,
+        source: SourceId,
+        index: &[u64],
+        into: &mut [u8],
+    ) -> Result<Chunk, Self::Error>;
 }
 
 /// A chunk that is held.
@@ -34,11 +39,12 @@ pub(crate) struct Held {
     bytes: usize,
 }
 
-
 /// The chunks that a pass holds.
 #[derive(Debug, Default)]
 pub(crate) struct Chunks {
     slots: Vec<Held>,
+    /// The sizes that the stage's chunks have.
+    sizes: Vec<usize>,
 }
 
 impl Chunks {
@@ -49,7 +55,9 @@ impl Chunks {
 
     /// The slot of a chunk, if it is held.
     pub(crate) fn find(&self, source: SourceId, index: &[u64]) -> Option<usize> {
-        self.slots.iter().position(|s| s.live && s.source == source.0 && s.index == index)
+        self.slots
+            .iter()
+            .position(|s| s.live && s.source == source.0 && s.index == index)
     }
 
     /// Drops the chunks that `needed` does not want.
@@ -67,14 +75,8 @@ impl Chunks {
         index: &[u64],
         bytes: usize,
     ) -> Result<usize, R::Error> {
-        let slot = self.free_slot(bytes);
+        let slot = self.free_slot(bytes.div_ceil(8));
         let held = &mut self.slots[slot];
-        let words = bytes.div_ceil(8);
-        if held.buffer.len() < words {
-            // The old one goes first: nothing of it is worth copying.
-            held.buffer = Aligned::default();
-            held.buffer = Aligned::zeros(words);
-        }
         let into = &mut bytemuck::cast_slice_mut::<u64, u8>(held.buffer.words_mut())[..bytes];
         held.fill = reader.read(source, index, into)? == Chunk::Fill;
         held.live = true;
@@ -85,15 +87,28 @@ impl Chunks {
         Ok(slot)
     }
 
-    /// A free slot: the smallest buffer that is large enough, or else the largest.
-    fn free_slot(&mut self, bytes: usize) -> usize {
-        let free = || self.slots.iter().enumerate().filter(|(_, s)| !s.live);
-        let fits = free().filter(|(_, s)| s.buffer.len() * 8 >= bytes).min_by_key(|(_, s)| s.buffer.len());
-        let found = fits.or_else(|| free().max_by_key(|(_, s)| s.buffer.len())).map(|(i, _)| i);
+    /// A free slot whose buffer has just the size, or a new one: so there are never more buffers of a size than
+    /// chunks of that size have been held at once.
+    fn free_slot(&mut self, words: usize) -> usize {
+        let found = self
+            .slots
+            .iter()
+            .position(|s| !s.live && s.buffer.len() == words);
         found.unwrap_or_else(|| {
-            self.slots.push(Held::default());
+            self.slots.push(Held {
+                buffer: Aligned::zeros(words),
+                ..Held::default()
+            });
             self.slots.len() - 1
         })
+    }
+
+    /// Gives back all memory, if the last tile's chunks had other sizes than those of `sizes`.
+    pub(crate) fn fit(&mut self, sizes: &[usize]) {
+        if self.sizes != sizes {
+            self.slots.clear();
+            self.sizes = sizes.to_vec();
+        }
     }
 
     /// The chunk in a slot.

@@ -132,14 +132,22 @@ macro_rules! integer {
                 let q = self.wrapping_div(b);
                 let r = self.wrapping_rem(b);
                 // The quotient was cut towards zero: one less where signs differ and something is left.
-                if r != 0 && (r < 0) != (b < 0) { q - 1 } else { q }
+                if r != 0 && (r < 0) != (b < 0) {
+                    q - 1
+                } else {
+                    q
+                }
             }
             fn modulo(self, b: Self) -> Self {
                 if b == 0 {
                     return 0;
                 }
                 let r = self.wrapping_rem(b);
-                if r != 0 && (r < 0) != (b < 0) { r + b } else { r }
+                if r != 0 && (r < 0) != (b < 0) {
+                    r + b
+                } else {
+                    r
+                }
             }
             fn pow(self, b: Self) -> Self {
                 if b < 0 {
@@ -200,7 +208,11 @@ macro_rules! integer {
             }
             #[inline(always)]
             fn shl(self, b: Self) -> Self {
-                if (b as $unsigned) < <$T>::BITS as $unsigned { self.wrapping_shl(b as u32) } else { 0 }
+                if (b as $unsigned) < <$T>::BITS as $unsigned {
+                    self.wrapping_shl(b as u32)
+                } else {
+                    0
+                }
             }
             #[inline(always)]
             fn shr(self, b: Self) -> Self {
@@ -370,13 +382,42 @@ macro_rules! float {
 }
 
 float!(
-    f32, u32, exp = expf, expm1 = expm1f, log = logf, log2 = log2f, log10 = log10f, log1p = log1pf, sin = sinf,
-    cos = cosf, tan = tanf, arcsin = asinf, arccos = acosf, arctan = atanf, sinh = sinhf, cosh = coshf,
+    f32,
+    u32,
+    exp = expf,
+    expm1 = expm1f,
+    log = logf,
+    log2 = log2f,
+    log10 = log10f,
+    log1p = log1pf,
+    sin = sinf,
+    cos = cosf,
+    tan = tanf,
+    arcsin = asinf,
+    arccos = acosf,
+    arctan = atanf,
+    sinh = sinhf,
+    cosh = coshf,
     tanh = tanhf
 );
 float!(
-    f64, u64, exp = exp, expm1 = expm1, log = log, log2 = log2, log10 = log10, log1p = log1p, sin = sin,
-    cos = cos, tan = tan, arcsin = asin, arccos = acos, arctan = atan, sinh = sinh, cosh = cosh, tanh = tanh
+    f64,
+    u64,
+    exp = exp,
+    expm1 = expm1,
+    log = log,
+    log2 = log2,
+    log10 = log10,
+    log1p = log1p,
+    sin = sin,
+    cos = cos,
+    tan = tan,
+    arcsin = asin,
+    arccos = acos,
+    arctan = atan,
+    sinh = sinh,
+    cosh = cosh,
+    tanh = tanh
 );
 
 /// The functions of two floats, by width.
@@ -425,5 +466,12 @@ fn div_mod(a: f64, b: f64, round: impl Fn(f64) -> f64) -> (f64, f64) {
         return (0f64.copysign(a / b), rest);
     }
     let floor = quotient.floor();
-    (if quotient - floor > 0.5 { floor + 1.0 } else { floor }, rest)
+    (
+        if quotient - floor > 0.5 {
+            floor + 1.0
+        } else {
+            floor
+        },
+        rest,
+    )
 }

@@ -4,7 +4,7 @@ use crate::accumulate::Reducer;
 use crate::chunks::ChunkReader;
 use crate::code::{Code, Operand};
 use crate::error::{CompileError, RunError};
-use crate::inputs::{InputCode, Inlines, Place};
+use crate::inputs::{Inlines, InputCode, Place};
 use crate::pass::PassRun;
 use crate::registers::allocate;
 use crate::results::TileResult;
@@ -21,6 +21,8 @@ use std::ops::Range;
 pub struct Evaluator {
     stage: Stage,
     passes: Vec<PassCode>,
+    /// Bytes of the chunks that are read, rising, each once.
+    chunk_sizes: Vec<usize>,
 }
 
 /// A compiled pass.
@@ -38,8 +40,18 @@ impl Evaluator {
     /// Compiles a stage over the plan's sources.
     pub fn new(stage: &Stage, sources: &[Source]) -> Result<Evaluator, CompileError> {
         let passes = stage.passes.iter().enumerate();
-        let passes = passes.map(|(p, pass)| compile(p, pass, stage, sources)).collect::<Result<_, _>>()?;
-        Ok(Evaluator { stage: stage.clone(), passes })
+        let passes: Vec<PassCode> = passes
+            .map(|(p, pass)| compile(p, pass, stage, sources))
+            .collect::<Result<_, _>>()?;
+        let inputs = passes.iter().flat_map(|p| &p.inputs);
+        let mut chunk_sizes: Vec<usize> = inputs.filter_map(InputCode::chunk_bytes).collect();
+        chunk_sizes.sort_unstable();
+        chunk_sizes.dedup();
+        Ok(Evaluator {
+            stage: stage.clone(),
+            passes,
+            chunk_sizes,
+        })
     }
 
     /// Runs one tile. Chunks are read as the walk comes to them, each at most once a pass.
@@ -52,11 +64,21 @@ impl Evaluator {
     ) -> Result<Vec<TileResult>, RunError<R::Error>> {
         let tiles = self.stage.tile_count();
         if tile.0 >= tiles {
-            return Err(RunError::NoTile { tile: tile.0, tiles });
+            return Err(RunError::NoTile {
+                tile: tile.0,
+                tiles,
+            });
         }
-        scratch.locals.resize_with(self.stage.locals.len(), Vec::new);
-        let regions: Vec<Vec<Range<u64>>> =
-            self.stage.locals.iter().map(|l| self.stage.region(&l.dims, tile)).collect();
+        scratch.chunks.fit(&self.chunk_sizes);
+        scratch
+            .locals
+            .resize_with(self.stage.locals.len(), Vec::new);
+        let regions: Vec<Vec<Range<u64>>> = self
+            .stage
+            .locals
+            .iter()
+            .map(|l| self.stage.region(&l.dims, tile))
+            .collect();
         let mut results = Vec::new();
         for (p, code) in self.passes.iter().enumerate() {
             let pass = &self.stage.passes[p];
@@ -64,7 +86,15 @@ impl Evaluator {
             let arrays = arrays(code, inlines, &regions)?;
             let run = PassRun::new(pass, code, &region, &arrays, scratch, reader);
             let states = run.run()?;
-            finish(&self.stage, p, tile, &region, states, &mut scratch.locals, &mut results);
+            finish(
+                &self.stage,
+                p,
+                tile,
+                &region,
+                states,
+                &mut scratch.locals,
+                &mut results,
+            );
         }
         Ok(results)
     }
@@ -86,40 +116,69 @@ fn arrays<'a, E>(
     regions: &[Vec<Range<u64>>],
 ) -> Result<Vec<Array<'a>>, RunError<E>> {
     let array = |input: &InputCode| match &input.place {
-        Place::Stored { chunk, .. } => Ok(Array { shape: chunk.clone(), origin: vec![0; chunk.len()], bytes: &[] }),
+        Place::Stored { chunk, .. } => Ok(Array {
+            shape: chunk.clone(),
+            origin: vec![0; chunk.len()],
+            bytes: &[],
+        }),
         Place::Inline(id) => {
             let (shape, bytes) = inlines.bytes(*id).ok_or(RunError::MissingInline(*id))?;
             let size = shape.iter().product::<u64>() as usize * input.dtype.size();
             if shape.len() != input.axes.len() || bytes.len() != size {
                 return Err(RunError::InlineShape(*id));
             }
-            Ok(Array { shape: shape.to_vec(), origin: vec![0; shape.len()], bytes })
+            Ok(Array {
+                shape: shape.to_vec(),
+                origin: vec![0; shape.len()],
+                bytes,
+            })
         }
         Place::Local(id) => {
             let region = &regions[id.0 as usize];
             let shape = region.iter().map(|r| r.end - r.start).collect();
-            Ok(Array { shape, origin: region.iter().map(|r| r.start).collect(), bytes: &[] })
+            Ok(Array {
+                shape,
+                origin: region.iter().map(|r| r.start).collect(),
+                bytes: &[],
+            })
         }
     };
     code.inputs.iter().map(array).collect()
 }
 
-fn compile(p: usize, pass: &Pass, stage: &Stage, sources: &[Source]) -> Result<PassCode, CompileError> {
+fn compile(
+    p: usize,
+    pass: &Pass,
+    stage: &Stage,
+    sources: &[Source],
+) -> Result<PassCode, CompileError> {
     let mut inputs = Vec::with_capacity(pass.inputs.len());
     for (i, input) in pass.inputs.iter().enumerate() {
         let code = InputCode::new(input, sources, pass.domain.len(), stage.locals.len());
-        inputs.push(code.map_err(|what| CompileError::Input { pass: p, input: i, what })?);
+        inputs.push(code.map_err(|what| CompileError::Input {
+            pass: p,
+            input: i,
+            what,
+        })?);
     }
     for (v, instr) in pass.program.instrs.iter().enumerate() {
         if let Instr::Load(i) = instr
             && pass.inputs.get(*i as usize).map(|i| i.dtype) != pass.program.dtypes.get(v).copied()
         {
-            return Err(CompileError::Unsupported { pass: p, instr: v, what: format!("{instr:?}") });
+            return Err(CompileError::Unsupported {
+                pass: p,
+                instr: v,
+                what: format!("{instr:?}"),
+            });
         }
     }
     let selected = select(&pass.program, &pass.sinks).map_err(|refused| match refused {
         Refused::Undefined(instr) => CompileError::Undefined { pass: p, instr },
-        Refused::Unsupported(instr, what) => CompileError::Unsupported { pass: p, instr, what },
+        Refused::Unsupported(instr, what) => CompileError::Unsupported {
+            pass: p,
+            instr,
+            what,
+        },
     })?;
     let sizes: Vec<usize> = pass.inputs.iter().map(|i| i.dtype.size()).collect();
     let code = allocate(selected, &sizes);
@@ -127,7 +186,11 @@ fn compile(p: usize, pass: &Pass, stage: &Stage, sources: &[Source]) -> Result<P
     for (s, sink) in pass.sinks.iter().enumerate() {
         let masked = code.fed[s].mask != Operand::None;
         let reducer = reducer(stage, pass, sink, masked);
-        reducers.push(reducer.map_err(|what| CompileError::Sink { pass: p, sink: s, what })?);
+        reducers.push(reducer.map_err(|what| CompileError::Sink {
+            pass: p,
+            sink: s,
+            what,
+        })?);
     }
     let groups = pass.sinks.iter().filter_map(|s| match s {
         Sink::Reduce(r) => r.groups.as_ref().map(|g| g.dim),
@@ -136,16 +199,31 @@ fn compile(p: usize, pass: &Pass, stage: &Stage, sources: &[Source]) -> Result<P
     let mut group_dims: Vec<usize> = groups.collect();
     group_dims.sort_unstable();
     group_dims.dedup();
-    Ok(PassCode { code, inputs, reducers, group_dims })
+    Ok(PassCode {
+        code,
+        inputs,
+        reducers,
+        group_dims,
+    })
 }
 
-fn reducer(stage: &Stage, pass: &Pass, sink: &Sink, masked: bool) -> Result<Option<Reducer>, &'static str> {
-    let Sink::Reduce(r) = sink else { return Ok(None) };
+fn reducer(
+    stage: &Stage,
+    pass: &Pass,
+    sink: &Sink,
+    masked: bool,
+) -> Result<Option<Reducer>, &'static str> {
+    let Sink::Reduce(r) = sink else {
+        return Ok(None);
+    };
     let rank = pass.domain.len();
     if r.kept.iter().any(|k| *k >= rank) || !r.kept.is_sorted_by(|a, b| a < b) {
         return Err("its kept dims are not dims of the domain in order");
     }
-    if r.groups.as_ref().is_some_and(|g| g.dim >= rank || r.kept.contains(&g.dim)) {
+    if r.groups
+        .as_ref()
+        .is_some_and(|g| g.dim >= rank || r.kept.contains(&g.dim))
+    {
         return Err("its labels do not lie along a reduced dim");
     }
     let unknown = |t: Target| matches!(t, Target::Local(id) if id.0 as usize >= stage.locals.len());
@@ -153,5 +231,7 @@ fn reducer(stage: &Stage, pass: &Pass, sink: &Sink, masked: bool) -> Result<Opti
         return Err("it leaves a local array that the stage does not have");
     }
     let dtype = pass.program.dtype(r.value);
-    Reducer::new(&r.state, dtype, masked).map(Some).ok_or("its state is not one for the value's dtype")
+    Reducer::new(&r.state, dtype, masked)
+        .map(Some)
+        .ok_or("its state is not one for the value's dtype")
 }

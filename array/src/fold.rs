@@ -10,6 +10,13 @@ pub(crate) fn fold(kernel: Kernel, args: &[u64], consts: &[u64]) -> u64 {
     }
     let bytes: [&[u8]; 3] = [0, 1, 2].map(|i| bytemuck::cast_slice::<u64, u8>(&words[i]));
     let mut out = [0u64; 1];
-    kernel(&mut out, &Operands { args: bytes, consts }, 1);
+    kernel(
+        &mut out,
+        &Operands {
+            args: bytes,
+            consts,
+        },
+        1,
+    );
     out[0]
 }

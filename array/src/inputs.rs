@@ -3,7 +3,7 @@
 use crate::cells::Cells;
 use dasklike_graph::dtype::DType;
 use dasklike_graph::plan::{Source, SourceId};
-use dasklike_graph::stage::{AxisView, Input, InlineId, LocalId, Origin};
+use dasklike_graph::stage::{AxisView, InlineId, Input, LocalId, Origin};
 use std::ops::Range;
 
 /// The arrays that travel whole with a job.
@@ -23,7 +23,12 @@ pub(crate) struct InputCode {
 /// Where an input's array is.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
-    Stored { source: SourceId, chunk: Vec<u64>, bytes: usize, fill: u64 },
+    Stored {
+        source: SourceId,
+        chunk: Vec<u64>,
+        bytes: usize,
+        fill: u64,
+    },
     Inline(InlineId),
     Local(LocalId),
 }
@@ -46,8 +51,17 @@ pub(crate) enum Bound {
 
 impl InputCode {
     /// Compiles an input; an error says what does not fit.
-    pub(crate) fn new(input: &Input, sources: &[Source], rank: usize, locals: usize) -> Result<Self, &'static str> {
-        if input.axes.iter().any(|a| matches!(a, AxisView::Along { dim, .. } if *dim >= rank)) {
+    pub(crate) fn new(
+        input: &Input,
+        sources: &[Source],
+        rank: usize,
+        locals: usize,
+    ) -> Result<Self, &'static str> {
+        if input
+            .axes
+            .iter()
+            .any(|a| matches!(a, AxisView::Along { dim, .. } if *dim >= rank))
+        {
             return Err("it follows a dim that the domain does not have");
         }
         let place = match input.origin {
@@ -67,7 +81,19 @@ impl InputCode {
             Origin::Local(id) if (id.0 as usize) < locals => Place::Local(id),
             Origin::Local(_) => return Err("its local array is unknown"),
         };
-        Ok(InputCode { place, dtype: input.dtype, axes: input.axes.clone() })
+        Ok(InputCode {
+            place,
+            dtype: input.dtype,
+            axes: input.axes.clone(),
+        })
+    }
+
+    /// Bytes of the chunks it lies in, if it is stored.
+    pub(crate) fn chunk_bytes(&self) -> Option<usize> {
+        match self.place {
+            Place::Stored { bytes, .. } => Some(bytes),
+            _ => None,
+        }
     }
 
     /// The element along axis `a` that element `at` of the domain's dim needs.
@@ -86,7 +112,12 @@ impl InputCode {
 
     /// Where the first element of `ranges` is in an array of `shape` (a chunk's, where the input is stored),
     /// whose first element is `origin` of the axis.
-    pub(crate) fn offset(&self, shape: &[u64], origin: impl Fn(usize) -> u64, ranges: &[Range<u64>]) -> i64 {
+    pub(crate) fn offset(
+        &self,
+        shape: &[u64],
+        origin: impl Fn(usize) -> u64,
+        ranges: &[Range<u64>],
+    ) -> i64 {
         let mut at = 0;
         for (a, len) in shape.iter().enumerate() {
             let element = self.element(a, ranges);
@@ -115,13 +146,17 @@ impl InputCode {
 
     /// Whether a chunk of this stored input is needed by the current cell or a later one.
     pub(crate) fn needs(&self, index: &[u64], cells: &Cells) -> bool {
-        let Place::Stored { chunk, .. } = &self.place else { return false };
+        let Place::Stored { chunk, .. } = &self.place else {
+            return false;
+        };
         for (d, range) in cells.ranges.iter().enumerate() {
             let next = cells.next_along(d);
             let mut follows = false;
             let mut next_is_same = true;
             for (a, view) in self.axes.iter().enumerate() {
-                let AxisView::Along { dim, start, step } = *view else { continue };
+                let AxisView::Along { dim, start, step } = *view else {
+                    continue;
+                };
                 if dim != d {
                     continue;
                 }

@@ -39,7 +39,10 @@ pub use inputs::Inlines;
 pub use results::TileResult;
 pub use scratch::Scratch;
 
-const _: () = assert!(cfg!(target_endian = "little"), "chunks are used as they lie in memory");
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "chunks are used as they lie in memory"
+);
 
 /// The most elements that a kernel works on at once: a few registers of this length fit the first-level cache,
 /// and the cost of calling a kernel is small beside the work.

@@ -37,10 +37,18 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         scratch: &'a mut Scratch,
         reader: &'a mut R,
     ) -> Self {
-        let states: Vec<SinkState> = pass.sinks.iter().map(|s| sinks::begin(pass, s, region)).collect();
+        let states: Vec<SinkState> = pass
+            .sinks
+            .iter()
+            .map(|s| sinks::begin(pass, s, region))
+            .collect();
         scratch.registers.reserve(&code.code.registers);
         for c in &code.code.constants {
-            load::splat(scratch.registers.get_mut(c.reg).words_mut(), 1 << c.reg.class, c.bits);
+            load::splat(
+                scratch.registers.get_mut(c.reg).words_mut(),
+                1 << c.reg.class,
+                c.bits,
+            );
         }
         scratch.chunks.clear();
         let inputs = code.inputs.len();
@@ -52,16 +60,30 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         scratch.here.resize(inputs, Here::Register);
         let rank = region.len();
         scratch.strides.clear();
-        scratch.strides.resize((inputs + pass.sinks.len()) * rank, 0);
+        scratch
+            .strides
+            .resize((inputs + pass.sinks.len()) * rank, 0);
         for (i, input) in code.inputs.iter().enumerate() {
-            input.strides(&arrays[i].shape, &mut scratch.strides[i * rank..(i + 1) * rank]);
+            input.strides(
+                &arrays[i].shape,
+                &mut scratch.strides[i * rank..(i + 1) * rank],
+            );
         }
         for (s, sink) in pass.sinks.iter().enumerate() {
             let at = (inputs + s) * rank;
             sinks::strides(sink, region, &mut scratch.strides[at..at + rank]);
         }
         let active = vec![true; states.len()];
-        PassRun { pass, code, region, arrays, scratch, reader, states, active }
+        PassRun {
+            pass,
+            code,
+            region,
+            arrays,
+            scratch,
+            reader,
+            states,
+            active,
+        }
     }
 
     /// Walks all cells and returns what the sinks gathered.
@@ -84,7 +106,9 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         }
         let mut bound = false;
         loop {
-            self.scratch.nest.reset(self.code.inputs.len() + self.states.len());
+            self.scratch
+                .nest
+                .reset(self.code.inputs.len() + self.states.len());
             if self.place_sinks(part) {
                 if !bound {
                     self.bind()?;
@@ -118,7 +142,9 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             Sink::Reduce(r) => r.groups.as_ref().filter(|g| g.dim == d),
             Sink::Emit { .. } => None,
         });
-        groups.map(|g| run_end(g, at)).fold(self.scratch.cells.ranges[d].end, u64::min)
+        groups
+            .map(|g| run_end(g, at))
+            .fold(self.scratch.cells.ranges[d].end, u64::min)
     }
 
     /// Sets where the sinks' streams begin; false if no sink wants the part.
@@ -145,7 +171,11 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
                 Place::Local(id) => Bound::Local(id.0 as usize),
                 Place::Stored { fill, .. } => {
                     let slot = self.chunk(i)?;
-                    if self.scratch.chunks.held(slot).fill { Bound::Uniform(*fill) } else { Bound::Chunk(slot) }
+                    if self.scratch.chunks.held(slot).fill {
+                        Bound::Uniform(*fill)
+                    } else {
+                        Bound::Chunk(slot)
+                    }
                 }
             };
         }
@@ -155,7 +185,15 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
     /// The slot of the chunk that stored input `i` needs, which is read if it is not held.
     fn chunk(&mut self, i: usize) -> Result<usize, RunError<R::Error>> {
         let (inputs, scratch) = (&self.code.inputs, &mut *self.scratch);
-        let Place::Stored { source, chunk, bytes, .. } = &inputs[i].place else { return Ok(0) };
+        let Place::Stored {
+            source,
+            chunk,
+            bytes,
+            ..
+        } = &inputs[i].place
+        else {
+            return Ok(0);
+        };
         inputs[i].chunk_index(chunk, &scratch.cells.ranges, &mut scratch.index);
         if let Some(slot) = scratch.chunks.find(*source, &scratch.index) {
             return Ok(slot);
@@ -165,8 +203,14 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             let reads = |input: &InputCode| matches!(&input.place, Place::Stored { source, .. } if *source == of);
             inputs.iter().any(|input| reads(input) && input.needs(index, cells))
         });
-        let read = scratch.chunks.read(self.reader, *source, &scratch.index, *bytes);
-        read.map_err(|error| RunError::Read { source_id: *source, index: scratch.index.clone(), error })
+        let read = scratch
+            .chunks
+            .read(self.reader, *source, &scratch.index, *bytes);
+        read.map_err(|error| RunError::Read {
+            source_id: *source,
+            index: scratch.index.clone(),
+            error,
+        })
     }
 
     /// Runs a part of the current cell, strip by strip.
@@ -175,10 +219,12 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         let (rank, scratch) = (self.region.len(), &mut *self.scratch);
         for (d, range) in part.iter().enumerate() {
             let (strides, bound) = (&scratch.strides, &scratch.bound);
-            scratch.nest.push((range.end - range.start) as usize, |s| match bound.get(s) {
-                Some(Bound::Uniform(_) | Bound::Unused) => 0,
-                _ => strides[s * rank + d],
-            });
+            scratch
+                .nest
+                .push((range.end - range.start) as usize, |s| match bound.get(s) {
+                    Some(Bound::Uniform(_) | Bound::Unused) => 0,
+                    _ => strides[s * rank + d],
+                });
         }
         scratch.walk.start(&scratch.nest);
         while self.scratch.walk.advance(&self.scratch.nest) {
@@ -191,11 +237,14 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         let scratch = &mut *self.scratch;
         let rank = self.region.len();
         for (i, input) in self.code.inputs.iter().enumerate() {
-            let Some(reg) = self.code.code.inputs[i] else { continue };
+            let Some(reg) = self.code.code.inputs[i] else {
+                continue;
+            };
             let (array, size) = (&self.arrays[i], input.dtype.size());
             if !matches!(scratch.bound[i], Bound::Uniform(_)) {
                 scratch.nest.base[i] = input.offset(&array.shape, |a| array.origin[a], part);
-                let moves = (0..rank).any(|d| part[d].end - part[d].start > 1 && scratch.strides[i * rank + d] != 0);
+                let moves = (0..rank)
+                    .any(|d| part[d].end - part[d].start > 1 && scratch.strides[i * rank + d] != 0);
                 if moves {
                     scratch.splats[i] = None;
                     continue;
@@ -208,7 +257,11 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
                     load::element(bytes, size, scratch.nest.base[i] as usize)
                 }
             };
-            let bits = if input.dtype == DType::Bool { (bits != 0) as u64 } else { bits };
+            let bits = if input.dtype == DType::Bool {
+                (bits != 0) as u64
+            } else {
+                bits
+            };
             if scratch.splats[i] != Some(bits) {
                 load::splat(scratch.registers.get_mut(reg).words_mut(), size, bits);
                 scratch.splats[i] = Some(bits);
@@ -225,11 +278,22 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             // Taken out, so that the others can be read while it is written.
             let mut out = std::mem::take(self.scratch.registers.get_mut(step.out));
             let args = step.args.map(|a| self.source(a));
-            (step.kernel)(out.words_mut(), &Operands { args, consts: &step.consts }, n);
+            (step.kernel)(
+                out.words_mut(),
+                &Operands {
+                    args,
+                    consts: &step.consts,
+                },
+                n,
+            );
             *self.scratch.registers.get_mut(step.out) = out;
         }
         let mut states = std::mem::take(&mut self.states);
-        for (s, state) in states.iter_mut().enumerate().filter(|(s, _)| self.active[*s]) {
+        for (s, state) in states
+            .iter_mut()
+            .enumerate()
+            .filter(|(s, _)| self.active[*s])
+        {
             self.feed(s, state);
         }
         self.states = states;
@@ -237,9 +301,21 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
 
     /// Finds each input's elements where they lie, or loads them into its register.
     fn load(&mut self, n: usize) {
-        let Scratch { registers, chunks, locals, nest, walk, bound, splats, here, .. } = &mut *self.scratch;
+        let Scratch {
+            registers,
+            chunks,
+            locals,
+            nest,
+            walk,
+            bound,
+            splats,
+            here,
+            ..
+        } = &mut *self.scratch;
         for (i, input) in self.code.inputs.iter().enumerate() {
-            let Some(reg) = self.code.code.inputs[i] else { continue };
+            let Some(reg) = self.code.code.inputs[i] else {
+                continue;
+            };
             here[i] = Here::Register;
             if splats[i].is_some() {
                 continue;
@@ -257,7 +333,15 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             }
             let out = registers.get_mut(reg).words_mut();
             for row in 0..walk.rows {
-                load::gather(out, row * walk.row_len, walk.row_len, bytes, size, walk.base(row, i), stride);
+                load::gather(
+                    out,
+                    row * walk.row_len,
+                    walk.row_len,
+                    bytes,
+                    size,
+                    walk.base(row, i),
+                    stride,
+                );
             }
             if stored_bool {
                 load::to_bool(out, 0, n);
@@ -294,9 +378,13 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         let fed = &self.code.code.fed[s];
         let (values, mask) = (self.source(fed.value), self.source(fed.mask));
         match (state, &self.code.reducers[s]) {
-            (SinkState::Emit { bytes, size }, _) => sinks::emit(bytes, *size, walk, stream, stride, values),
+            (SinkState::Emit { bytes, size }, _) => {
+                sinks::emit(bytes, *size, walk, stream, stride, values)
+            }
             (SinkState::Reduce { partial }, Some(reducer)) => {
-                let Sink::Reduce(sink) = &self.pass.sinks[s] else { return };
+                let Sink::Reduce(sink) = &self.pass.sinks[s] else {
+                    return;
+                };
                 let size = self.pass.program.dtype(sink.value).size();
                 let cells = partial.groups as usize * partial.cells as usize;
                 let mut row = 0;
@@ -308,8 +396,18 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
                         cell: walk.base(row, stream) as usize,
                         stride: stride as usize,
                     };
-                    let mask = if mask.is_empty() { mask } else { &mask[from..from + n] };
-                    reducer.feed(&mut partial.words, place, &values[from * size..(from + n) * size], mask, n);
+                    let mask = if mask.is_empty() {
+                        mask
+                    } else {
+                        &mask[from..from + n]
+                    };
+                    reducer.feed(
+                        &mut partial.words,
+                        place,
+                        &values[from * size..(from + n) * size],
+                        mask,
+                        n,
+                    );
                     row = end;
                 }
             }
@@ -319,7 +417,12 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
 }
 
 /// The bytes of the array that an input lies in.
-fn data<'b>(bound: Bound, array: &Array<'b>, chunks: &'b Chunks, locals: &'b [Vec<u8>]) -> &'b [u8] {
+fn data<'b>(
+    bound: Bound,
+    array: &Array<'b>,
+    chunks: &'b Chunks,
+    locals: &'b [Vec<u8>],
+) -> &'b [u8] {
     match bound {
         Bound::Chunk(slot) => chunks.held(slot).decoded(),
         Bound::Inline => array.bytes,
@@ -332,5 +435,8 @@ fn data<'b>(bound: Bound, array: &Array<'b>, chunks: &'b Chunks, locals: &'b [Ve
 fn run_end(groups: &Groups, at: u64) -> u64 {
     let group = groups.group_of(at);
     let from = groups.starts.partition_point(|(start, _)| *start <= at);
-    groups.starts[from..].iter().find(|r| r.1 != group).map_or(u64::MAX, |r| r.0)
+    groups.starts[from..]
+        .iter()
+        .find(|r| r.1 != group)
+        .map_or(u64::MAX, |r| r.0)
 }

@@ -18,15 +18,60 @@ pub(crate) struct Affine {
     pub(crate) missing: Option<u64>,
 }
 
-/// Follows a chain of single uses from `root` down: missing value, offset, scale, missing value, cast, as far
-/// as it goes. `None` if it has fewer than two links, as one instruction has a kernel of its own.
+/// A value that is an [`Affine`] of more than one instruction: a single one has a kernel of its own.
 pub(crate) fn affine(s: &Selector<'_>, root: Value) -> Option<Affine> {
+    chain(s, root, true)
+        .filter(|(_, links)| *links >= 2)
+        .map(|(a, _)| a)
+}
+
+/// `where(mask, x * scale + offset, other)` or, if `inverted`, `where(mask, other, x * scale + offset)`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AffineSelect {
+    pub(crate) mask: Value,
+    pub(crate) affine: Affine,
+    pub(crate) other: Value,
+    pub(crate) inverted: bool,
+}
+
+/// A choice one of whose sides is a product or a sum with a constant that nothing else uses.
+pub(crate) fn affine_select(s: &Selector<'_>, root: Value) -> Option<AffineSelect> {
+    let Instr::Select { cond, a, b } = s.program.instrs[root.0 as usize] else {
+        return None;
+    };
+    s.constant(cond).is_none().then_some(())?;
+    [(a, b, false), (b, a, true)]
+        .into_iter()
+        .find_map(|(side, other, inverted)| {
+            if s.uses[side.0 as usize] != 1 {
+                return None;
+            }
+            let (affine, _) = chain(s, side, false).filter(|(_, links)| *links >= 1)?;
+            Some(AffineSelect {
+                mask: cond,
+                affine,
+                other,
+                inverted,
+            })
+        })
+}
+
+/// Follows a chain of single uses from `root` down: missing value, offset, scale, missing value, cast, as far
+/// as it goes, and counts its links; without `decoding`, offset and scale only.
+fn chain(s: &Selector<'_>, root: Value, decoding: bool) -> Option<(Affine, u32)> {
     let to = s.program.dtype(root);
     if !to.is_float() {
         return None;
     }
     let bits = |v: f64| Scalar::F64(v).cast(to).to_bits();
-    let mut chain = Affine { of: root, from: to, to, scale: bits(1.0), offset: bits(-0.0), missing: None };
+    let mut chain = Affine {
+        of: root,
+        from: to,
+        to,
+        scale: bits(1.0),
+        offset: bits(-0.0),
+        missing: None,
+    };
     let mut links = 0;
     let mut tested = None;
     // A value inside of the chain must have no other use, or it would be computed twice.
@@ -38,7 +83,11 @@ pub(crate) fn affine(s: &Selector<'_>, root: Value) -> Option<Affine> {
         }
     };
     let missing = |chain: &mut Affine, tested: &mut Option<(Value, u64)>| {
-        let found = if free(chain.of, 1) && tested.is_none() { select_nan(s, chain.of) } else { None };
+        let found = if decoding && free(chain.of, 1) && tested.is_none() {
+            select_nan(s, chain.of)
+        } else {
+            None
+        };
         found.map(|(value, x, missing)| {
             *tested = Some((x, missing));
             value
@@ -62,7 +111,8 @@ pub(crate) fn affine(s: &Selector<'_>, root: Value) -> Option<Affine> {
     step(&mut chain, next);
     // The test for the missing value may look at the cast value: that is a second use.
     let tests_cast = tested.is_some_and(|(x, _)| x == chain.of);
-    if let Instr::Cast(x) = s.program.instrs[chain.of.0 as usize]
+    if decoding
+        && let Instr::Cast(x) = s.program.instrs[chain.of.0 as usize]
         && free(chain.of, if tests_cast { 2 } else { 1 })
         && (!tests_cast || tested.is_some_and(|t| cast_back(s, x, to, t.1).is_some()))
     {
@@ -78,7 +128,7 @@ pub(crate) fn affine(s: &Selector<'_>, root: Value) -> Option<Affine> {
         }
         chain.missing = Some(missing);
     }
-    (links >= 2 && s.constant(chain.of).is_none()).then_some(chain)
+    s.constant(chain.of).is_none().then_some((chain, links))
 }
 
 /// The bits of `missing`, a value of the float `to`, in the dtype of `x`, if the cast from there loses nothing:
@@ -93,7 +143,9 @@ fn cast_back(s: &Selector<'_>, x: Value, to: DType, missing: u64) -> Option<u64>
 
 /// `where(x == missing, NaN, value)` in any of its forms: value, x, and the bits of the missing value.
 fn select_nan(s: &Selector<'_>, v: Value) -> Option<(Value, Value, u64)> {
-    let Instr::Select { cond, a, b } = s.program.instrs[v.0 as usize] else { return None };
+    let Instr::Select { cond, a, b } = s.program.instrs[v.0 as usize] else {
+        return None;
+    };
     let (equal, x, missing) = equals_constant(s, cond)?;
     let (nan, value) = if equal { (a, b) } else { (b, a) };
     is_nan(s, nan).then_some((value, x, missing))
@@ -102,9 +154,15 @@ fn select_nan(s: &Selector<'_>, v: Value) -> Option<(Value, Value, u64)> {
 /// Whether a condition is `x == constant` (true) or `x != constant` (false).
 fn equals_constant(s: &Selector<'_>, cond: Value) -> Option<(bool, Value, u64)> {
     match s.program.instrs[cond.0 as usize] {
-        Instr::Unary(UnaryOp::Invert, c) => equals_constant(s, c).map(|(equal, x, k)| (!equal, x, k)),
+        Instr::Unary(UnaryOp::Invert, c) => {
+            equals_constant(s, c).map(|(equal, x, k)| (!equal, x, k))
+        }
         Instr::Binary(op @ (BinaryOp::Eq | BinaryOp::Ne), x, k) => {
-            let (x, k) = if s.constant(x).is_some() { (k, x) } else { (x, k) };
+            let (x, k) = if s.constant(x).is_some() {
+                (k, x)
+            } else {
+                (x, k)
+            };
             let plain = s.program.dtype(x).lane() != Lane::Bool;
             plain.then_some((op == BinaryOp::Eq, x, s.constant(k)?))
         }
@@ -114,11 +172,12 @@ fn equals_constant(s: &Selector<'_>, cond: Value) -> Option<(bool, Value, u64)> 
 
 fn is_nan(s: &Selector<'_>, v: Value) -> bool {
     let lane = s.program.dtype(v).lane();
-    s.constant(v).is_some_and(|bits| match Scalar::from_bits(lane, bits) {
-        Scalar::F32(v) => v.is_nan(),
-        Scalar::F64(v) => v.is_nan(),
-        _ => false,
-    })
+    s.constant(v)
+        .is_some_and(|bits| match Scalar::from_bits(lane, bits) {
+            Scalar::F32(v) => v.is_nan(),
+            Scalar::F64(v) => v.is_nan(),
+            _ => false,
+        })
 }
 
 /// `value + constant` or `value - constant`.
@@ -126,7 +185,11 @@ fn plus_constant(s: &Selector<'_>, v: Value) -> Option<(Value, u64)> {
     match s.program.instrs[v.0 as usize] {
         Instr::Binary(BinaryOp::Add, a, b) => with_constant(s, a, b),
         Instr::Binary(BinaryOp::Sub, a, b) => {
-            let sign = if s.program.dtype(v) == DType::F32 { 1 << 31 } else { 1 << 63 };
+            let sign = if s.program.dtype(v) == DType::F32 {
+                1 << 31
+            } else {
+                1 << 63
+            };
             s.constant(b).map(|bits| (a, bits ^ sign))
         }
         _ => None,
@@ -141,18 +204,26 @@ fn times_constant(s: &Selector<'_>, v: Value) -> Option<(Value, u64)> {
 }
 
 fn with_constant(s: &Selector<'_>, a: Value, b: Value) -> Option<(Value, u64)> {
-    s.constant(b).map(|k| (a, k)).or_else(|| s.constant(a).map(|k| (b, k)))
+    s.constant(b)
+        .map(|k| (a, k))
+        .or_else(|| s.constant(a).map(|k| (b, k)))
 }
 
 /// The value and the mask of a sink that reduces `where(mask, value, NaN)` and leaves NaN out.
 pub(crate) fn masked(s: &Selector<'_>, sink: &Sink) -> Option<(Value, Value)> {
     let Sink::Reduce(r) = sink else { return None };
-    let Instr::Select { cond, a, b } = s.program.instrs[r.value.0 as usize] else { return None };
+    let Instr::Select { cond, a, b } = s.program.instrs[r.value.0 as usize] else {
+        return None;
+    };
     // If something else needs the selected values too, they are there anyway.
     let alone = s.uses[r.value.0 as usize] == 1;
     let plain = s.constant(cond).is_none() && s.constant(a).is_none();
     // NaN is true to these, so leaving it out would change them.
-    let truth = r.state.columns.iter().any(|c| matches!(c, Column::Any | Column::All));
+    let truth = r
+        .state
+        .columns
+        .iter()
+        .any(|c| matches!(c, Column::Any | Column::All));
     let plain = plain && !truth;
     (r.state.skipna && alone && plain && is_nan(s, b)).then_some((a, cond))
 }

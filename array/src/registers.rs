@@ -11,14 +11,24 @@ pub(crate) fn allocate(selected: Selected, sizes: &[usize]) -> Code {
     let used = |input: usize| {
         let is = |arg: &Arg| *arg == Arg::Input(input as u32);
         selected.calls.iter().any(|c| c.2.args.iter().any(is))
-            || selected.fed.iter().any(|(value, mask)| is(value) || is(mask))
+            || selected
+                .fed
+                .iter()
+                .any(|(value, mask)| is(value) || is(mask))
     };
-    let inputs = (0..sizes.len()).map(|i| used(i).then(|| a.take(sizes[i]))).collect();
+    let inputs = (0..sizes.len())
+        .map(|i| used(i).then(|| a.take(sizes[i])))
+        .collect();
     // Constants live throughout: their registers are taken before any that is given back.
     let mut constants = HashMap::new();
     let mut filled = Vec::new();
     let every = selected.calls.iter().flat_map(|c| c.2.args);
-    for arg in every.chain(selected.fed.iter().flat_map(|(value, mask)| [*value, *mask])) {
+    for arg in every.chain(
+        selected
+            .fed
+            .iter()
+            .flat_map(|(value, mask)| [*value, *mask]),
+    ) {
         if let Arg::Const { bits, size } = arg {
             constants.entry(arg).or_insert_with(|| {
                 let reg = a.take(size);
@@ -44,11 +54,27 @@ pub(crate) fn allocate(selected: Selected, sizes: &[usize]) -> Code {
         ended.sort_unstable();
         ended.dedup();
         ended.iter().for_each(|v| a.give_back(values[v]));
-        steps.push(Step { kernel: call.kernel, out, args, consts: call.consts.clone().into() });
+        steps.push(Step {
+            kernel: call.kernel,
+            out,
+            args,
+            consts: call.consts.clone().into(),
+        });
     }
     let fed = selected.fed.iter();
-    let fed = fed.map(|(v, m)| Fed { value: operand(v, &values), mask: operand(m, &values) }).collect();
-    Code { steps, constants: filled, inputs, fed, registers: a.count }
+    let fed = fed
+        .map(|(v, m)| Fed {
+            value: operand(v, &values),
+            mask: operand(m, &values),
+        })
+        .collect();
+    Code {
+        steps,
+        constants: filled,
+        inputs,
+        fed,
+        registers: a.count,
+    }
 }
 
 /// The last call that uses each value; beyond all calls for what a sink uses.

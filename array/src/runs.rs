@@ -98,7 +98,8 @@ impl Walk {
             // Even pieces, whole vectors long.
             let piece = inner.div_ceil(pieces).next_multiple_of(64).min(STRIP);
             let column = self.column as i64;
-            self.bases.extend((0..nest.streams).map(|s| self.at[s] + column * nest.inner_stride(s)));
+            self.bases
+                .extend((0..nest.streams).map(|s| self.at[s] + column * nest.inner_stride(s)));
             self.rows = 1;
             self.row_len = piece.min(inner - self.column);
             self.column += self.row_len;
@@ -127,7 +128,10 @@ impl Walk {
             }
             self.index[l] = 0;
             let back = nest.lens[l] as i64 - 1;
-            self.at.iter_mut().zip(strides).for_each(|(a, s)| *a -= s * back);
+            self.at
+                .iter_mut()
+                .zip(strides)
+                .for_each(|(a, s)| *a -= s * back);
         }
         self.done = true;
     }
@@ -146,7 +150,9 @@ impl Walk {
     pub(crate) fn run_from(&self, row: usize, stream: usize, inner_stride: i64) -> usize {
         let step = inner_stride * self.row_len as i64;
         let goes_on = |r: &usize| self.base(*r, stream) == self.base(*r - 1, stream) + step;
-        (row + 1..self.rows).find(|r| !goes_on(r)).unwrap_or(self.rows)
+        (row + 1..self.rows)
+            .find(|r| !goes_on(r))
+            .unwrap_or(self.rows)
     }
 }
 
@@ -169,7 +175,7 @@ mod tests {
             };
             let mut nest = Nest::default();
             nest.reset(2);
-            for d in 0..lens.len() { nest.push(lens[d], |s| stride(d, s)); }
+            for (d, len) in lens.iter().enumerate() { nest.push(*len, |s| stride(d, s)); }
             let mut walk = Walk::default();
             walk.start(&nest);
             let mut next = 0;

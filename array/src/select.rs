@@ -64,14 +64,21 @@ pub(crate) enum Refused {
 
 /// Selects the kernels of a pass.
 pub(crate) fn select(program: &Program, sinks: &[Sink]) -> Result<Selected, Refused> {
-    let mut s = Selector { program, uses: uses(program, sinks)?, defs: vec![Def::Dead; program.instrs.len()] };
+    let mut s = Selector {
+        program,
+        uses: uses(program, sinks)?,
+        defs: vec![Def::Dead; program.instrs.len()],
+    };
     for v in 0..program.instrs.len() {
         if s.uses[v] > 0 {
             s.defs[v] = s.define(v)?;
         }
     }
     let fed: Vec<(Arg, Arg)> = sinks.iter().map(|sink| s.fed(sink)).collect();
-    Ok(Selected { calls: s.needed(&fed), fed })
+    Ok(Selected {
+        calls: s.needed(&fed),
+        fed,
+    })
 }
 
 /// How often each value is used by live instructions and sinks.
@@ -82,7 +89,9 @@ fn uses(program: &Program, sinks: &[Sink]) -> Result<Vec<u32>, Refused> {
     let mut uses = vec![0u32; program.instrs.len()];
     for sink in sinks {
         let value = sink_value(sink);
-        *uses.get_mut(value.0 as usize).ok_or(Refused::Undefined(value.0 as usize))? += 1;
+        *uses
+            .get_mut(value.0 as usize)
+            .ok_or(Refused::Undefined(value.0 as usize))? += 1;
     }
     for v in (0..program.instrs.len()).rev() {
         if uses[v] == 0 {
@@ -118,7 +127,10 @@ impl Selector<'_> {
     pub(crate) fn arg(&self, value: Value) -> Arg {
         let v = value.0 as usize;
         match &self.defs[v] {
-            Def::Const(bits) => Arg::Const { bits: *bits, size: self.program.dtype(value).size() },
+            Def::Const(bits) => Arg::Const {
+                bits: *bits,
+                size: self.program.dtype(value).size(),
+            },
             Def::Same(arg) => *arg,
             _ => Arg::Value(value.0),
         }
@@ -143,6 +155,16 @@ impl Selector<'_> {
             let consts = vec![a.scale, a.offset, a.missing.unwrap_or(0)];
             return Ok(self.call(kernel, [self.arg(a.of), Arg::None, Arg::None], consts));
         }
+        if let Some(c) = patterns::affine_select(self, Value(v as u32)) {
+            let (mask, x, other) = (self.arg(c.mask), self.arg(c.affine.of), self.arg(c.other));
+            let (other, constant) = match other {
+                Arg::Const { bits, .. } => (Arg::None, Some(bits)),
+                arg => (arg, None),
+            };
+            let kernel = affine::choice(c.affine.to, constant.is_some(), c.inverted);
+            let consts = vec![c.affine.scale, c.affine.offset, constant.unwrap_or(0)];
+            return Ok(self.call(kernel, [mask, x, other], consts));
+        }
         Ok(match instr {
             Instr::Load(input) => Def::Same(Arg::Input(*input)),
             Instr::Const(scalar) => Def::Const(scalar.to_bits()),
@@ -153,7 +175,9 @@ impl Selector<'_> {
             Instr::Unary(op, a) => match unary(*op, self.program.dtype(*a)).ok_or_else(refused)? {
                 Unary::Same => Def::Same(self.arg(*a)),
                 Unary::Always(value) => Def::Const(value as u64),
-                Unary::Kernel(kernel) => self.call(kernel, [self.arg(*a), Arg::None, Arg::None], Vec::new()),
+                Unary::Kernel(kernel) => {
+                    self.call(kernel, [self.arg(*a), Arg::None, Arg::None], Vec::new())
+                }
             },
             Instr::Binary(op, a, b) => self.binary(*op, *a, *b).ok_or_else(refused)?,
             Instr::Select { cond, a, b } => self.select(*cond, *a, *b),
@@ -169,17 +193,25 @@ impl Selector<'_> {
             Instr::Const(scalar) => scalar.lane() == dtype.lane(),
             Instr::Unary(op, a) => op.result(of(a)) == Some(dtype),
             Instr::Binary(op, a, b) => of(a) == of(b) && op.result(of(a)) == Some(dtype),
-            Instr::Select { cond, a, b } => of(cond) == DType::Bool && of(a) == dtype && of(b) == dtype,
+            Instr::Select { cond, a, b } => {
+                of(cond) == DType::Bool && of(a) == dtype && of(b) == dtype
+            }
             Instr::IsIn(_, _) => dtype == DType::Bool,
         }
     }
 
     fn binary(&self, op: BinaryOp, a: Value, b: Value) -> Option<Def> {
         let dtype = self.program.dtype(a);
-        let forms = if op.is_comparison() { compare::compare(op, dtype) } else { binary::binary(op, dtype) }?;
+        let forms = if op.is_comparison() {
+            compare::compare(op, dtype)
+        } else {
+            binary::binary(op, dtype)
+        }?;
         let (x, y) = (self.arg(a), self.arg(b));
         Some(match (x, y, forms) {
-            (Arg::Const { .. }, Arg::Const { .. }, f) => self.call(f.vv, [x, y, Arg::None], Vec::new()),
+            (Arg::Const { .. }, Arg::Const { .. }, f) => {
+                self.call(f.vv, [x, y, Arg::None], Vec::new())
+            }
             (_, Arg::Const { bits, .. }, binary::Forms { vs: Some(vs), .. }) => {
                 self.call(vs, [x, Arg::None, Arg::None], vec![bits])
             }
@@ -203,8 +235,12 @@ impl Selector<'_> {
             (Arg::Const { bits: a, .. }, Arg::Const { bits: b, .. }) => {
                 self.call(ternary::consts(size), [m, Arg::None, Arg::None], vec![a, b])
             }
-            (_, Arg::Const { bits, .. }) => self.call(ternary::else_const(size), [m, x, Arg::None], vec![bits]),
-            (Arg::Const { bits, .. }, _) => self.call(ternary::then_const(size), [m, y, Arg::None], vec![bits]),
+            (_, Arg::Const { bits, .. }) => {
+                self.call(ternary::else_const(size), [m, x, Arg::None], vec![bits])
+            }
+            (Arg::Const { bits, .. }, _) => {
+                self.call(ternary::then_const(size), [m, y, Arg::None], vec![bits])
+            }
             _ => self.call(ternary::both(size), [m, x, y], Vec::new()),
         }
     }
@@ -219,7 +255,9 @@ impl Selector<'_> {
                 (true, true) => Def::Const(1),
                 (false, true) => Def::Same(self.arg(a)),
                 (true, false) => match unary(UnaryOp::Invert, DType::Bool)? {
-                    Unary::Kernel(k) => self.call(k, [self.arg(a), Arg::None, Arg::None], Vec::new()),
+                    Unary::Kernel(k) => {
+                        self.call(k, [self.arg(a), Arg::None, Arg::None], Vec::new())
+                    }
                     _ => return None,
                 },
             });
@@ -243,7 +281,11 @@ impl Selector<'_> {
             .collect();
         match known {
             Some(known) => Def::Const(fold(kernel, &known, &consts)),
-            None => Def::Call(Call { kernel, args, consts }),
+            None => Def::Call(Call {
+                kernel,
+                args,
+                consts,
+            }),
         }
     }
 

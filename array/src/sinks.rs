@@ -37,11 +37,15 @@ pub(crate) fn begin(pass: &Pass, sink: &Sink, region: &[Range<u64>]) -> SinkStat
         Sink::Emit { value, .. } => {
             let size = pass.program.dtype(*value).size();
             let elements: u64 = region.iter().map(|r| r.end - r.start).product();
-            SinkState::Emit { bytes: vec![0; elements as usize * size], size }
+            SinkState::Emit {
+                bytes: vec![0; elements as usize * size],
+                size,
+            }
         }
         Sink::Reduce(r) => {
             let span = r.group_span(region);
-            let partial = Partial::empty(&r.state, span.start, span.end - span.start, r.cells(region));
+            let partial =
+                Partial::empty(&r.state, span.start, span.end - span.start, r.cells(region));
             SinkState::Reduce { partial }
         }
     }
@@ -58,7 +62,12 @@ pub(crate) fn base(
     let along = |d: usize| strides[d] * (part[d].start - region[d].start) as i64;
     let within: i64 = (0..region.len()).map(along).sum();
     match (sink, state) {
-        (Sink::Reduce(ReduceSink { groups: Some(g), .. }), SinkState::Reduce { partial }) => {
+        (
+            Sink::Reduce(ReduceSink {
+                groups: Some(g), ..
+            }),
+            SinkState::Reduce { partial },
+        ) => {
             let group = g.group_of(part[g.dim].start)?;
             Some(within + (group - partial.first_group) as i64 * partial.cells as i64)
         }
@@ -67,7 +76,14 @@ pub(crate) fn base(
 }
 
 /// Copies a strip into a block. `values` are the strip's elements.
-pub(crate) fn emit(block: &mut [u8], size: usize, walk: &Walk, stream: usize, stride: i64, values: &[u8]) {
+pub(crate) fn emit(
+    block: &mut [u8],
+    size: usize,
+    walk: &Walk,
+    stream: usize,
+    stride: i64,
+    values: &[u8],
+) {
     for row in 0..walk.rows {
         let from = &values[row * walk.row_len * size..(row + 1) * walk.row_len * size];
         let at = walk.base(row, stream) as usize * size;
@@ -97,13 +113,23 @@ pub(crate) fn finish(
         match (sink, state) {
             (Sink::Emit { output, .. }, SinkState::Emit { bytes, .. }) => {
                 let target = Target::Output(*output);
-                results.push(TileResult::Block { target, region: region.to_vec(), bytes });
+                results.push(TileResult::Block {
+                    target,
+                    region: region.to_vec(),
+                    bytes,
+                });
             }
             (Sink::Reduce(sink), SinkState::Reduce { partial }) => {
                 let place = stage.place(pass, sink, tile);
                 if !sink.is_local() && place.leaves > 1 {
                     let (output_tile, leaf) = (place.output_tile, place.leaf);
-                    results.push(TileResult::Partial { pass: p, sink: s, output_tile, leaf, partial });
+                    results.push(TileResult::Partial {
+                        pass: p,
+                        sink: s,
+                        output_tile,
+                        leaf,
+                        partial,
+                    });
                     continue;
                 }
                 let at = stage.output_region(pass, sink, place.output_tile);
@@ -130,7 +156,11 @@ fn reduced(
         let bytes = sink.in_result_order(by_group, groups as u64, region, r.dtype.size());
         match r.target {
             Target::Local(id) => locals[id.0 as usize] = bytes,
-            target => results.push(TileResult::Block { target, region: at.to_vec(), bytes }),
+            target => results.push(TileResult::Block {
+                target,
+                region: at.to_vec(),
+                bytes,
+            }),
         }
     }
 }

@@ -3,18 +3,21 @@
 
 use crate::bare::{self, DiskArray};
 use crate::cube::Cube;
+use crate::ours::{Ours, mean_and_count, ndvi, open};
 use crate::programs::{peer, peer_versions};
-use crate::race::{Contender, Timing, race, timed};
+use crate::race::{Contender, fastest, race, timed};
 use crate::report::{Report, Target};
 use crate::slow_server::SlowServer;
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
+use dasklike::array::DecodeFloat;
 use dasklike_storage::sample::SampleCodec;
 use futures::{StreamExt, TryStreamExt};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use zarrs::array::{ArrayToBytesCodecTraits, CodecOptions};
 
+const OURS: &str = "dasklike: mean and count, f32";
 const LATENCY: Duration = Duration::from_millis(30);
 /// How many requests the bare program keeps in flight; which number is best depends on the machine.
 const IN_FLIGHT: [usize; 3] = [64, 128, 256];
@@ -23,6 +26,8 @@ pub(crate) fn run() -> Result<()> {
     let cube = Cube::standard(SampleCodec::BloscZstd)?;
     let server = SlowServer::start(&cube.path, LATENCY)?;
     let arrays = bare::open(&cube.path)?;
+    let local = Ours::start()?;
+    let cube_behind_http = open(&server.url, DecodeFloat::F32)?;
     let mut contenders = Vec::new();
     let (url, arrays) = (&server.url, &arrays);
     for in_flight in IN_FLIGHT {
@@ -49,7 +54,11 @@ pub(crate) fn run() -> Result<()> {
             },
         ));
     }
+    contenders.push(Contender::new(OURS, || {
+        timed(|| local.compute(&mean_and_count(&ndvi(&cube_behind_http))))
+    }));
     let timings = race(contenders, 3)?;
+
     let mut report = Report::new(
         "http",
         "NDVI of each step of a cube behind HTTP with 30 ms latency, compute alone",
@@ -57,8 +66,19 @@ pub(crate) fn run() -> Result<()> {
     report.fact("peers", peer_versions()?);
     report.fact("input", cube.describe()?);
     report.timings(&timings);
-    let _ = Target::None;
-    let _: &[Timing] = &timings;
+    let ours = fastest(&timings, &[OURS]);
+    report.figure(
+        "of the speed of the bare program at its best",
+        fastest(&timings, &["bare"]) / ours,
+        "",
+        Target::AtLeast(0.7),
+    );
+    report.figure(
+        "against dask.distributed at its best",
+        fastest(&timings, &["distributed"]) / ours,
+        "x",
+        Target::AtLeast(5.0),
+    );
     report.print()
 }
 

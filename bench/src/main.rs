@@ -4,9 +4,12 @@
 mod bare;
 mod cube;
 mod decode;
+mod engine;
+mod expressions;
 mod http;
 mod machine;
 mod ndvi;
+mod ours;
 mod own_reader;
 mod programs;
 mod race;
@@ -31,10 +34,22 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// The example as a whole process against Dask and NumPy
     Ndvi,
+    /// Our speed against bare decoding
     Decode,
+    /// Our inflater against the system's zlib
     Zlib,
+    /// Other expressions against NDVI
+    Expressions,
+    /// A cube behind HTTP with latency
     Http,
+    /// What a task costs
+    Overhead,
+    /// What a plan over many chunks costs
+    Graph,
+    /// A worker's peak memory
+    Memory,
 }
 
 fn main() -> Result<()> {
@@ -44,6 +59,10 @@ fn main() -> Result<()> {
         Bench::Ndvi => ndvi::run(),
         Bench::Decode => decode::run(),
         Bench::Zlib => zlib::run(),
+        Bench::Expressions => expressions::run(),
         Bench::Http => http::run(),
+        Bench::Overhead => engine::overhead(),
+        Bench::Graph => engine::graph(),
+        Bench::Memory => engine::memory(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cube::Cube;
 use crate::programs::{example, output, peer, peer_versions};
-use crate::race::{Contender, Run, Timing, race, timed};
+use crate::race::{Contender, Run, fastest, race, timed};
 use crate::report::{Report, Target};
 use anyhow::{Context, Result};
 use dasklike_storage::sample::SampleCodec;
@@ -88,14 +88,6 @@ fn run_peer(arguments: &[&str], cube: &Path) -> Result<Run> {
         all.extend(["--workers", workers]);
     }
     peer("ndvi.py", &all)
-}
-
-/// The least time in seconds of the contenders whose names have all of `words`.
-fn fastest(timings: &[Timing], words: &[&str]) -> f64 {
-    let named = timings
-        .iter()
-        .filter(|timing| words.iter().all(|word| timing.name.contains(word)));
-    named.map(Timing::min).fold(f64::INFINITY, f64::min)
 }
 
 /// Runs the example; gives the means that it writes.

@@ -110,6 +110,14 @@ fn compare(expected: (&str, &[f64]), got: (&str, &[f64])) -> Result<()> {
     Ok(())
 }
 
+/// The least time in seconds of the contenders whose names have all of `words`.
+pub(crate) fn fastest(timings: &[Timing], words: &[&str]) -> f64 {
+    let named = timings
+        .iter()
+        .filter(|timing| words.iter().all(|word| timing.name.contains(word)));
+    named.map(Timing::min).fold(f64::INFINITY, f64::min)
+}
+
 /// Times one computation once.
 pub(crate) fn timed(compute: impl FnOnce() -> Result<Vec<f64>>) -> Result<Run> {
     let start = std::time::Instant::now();

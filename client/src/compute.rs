@@ -21,19 +21,25 @@ pub enum Error {
 /// Computes arrays together: what they share is read once. The results come in the arrays' order. Blocks until
 /// all of them are there; not to be called from asynchronous code.
 pub fn compute<'a>(
-    client: &Client, arrays: impl IntoIterator<Item = &'a DataArray>,
+    client: &Client,
+    arrays: impl IntoIterator<Item = &'a DataArray>,
 ) -> Result<Vec<Computed>, Error> {
     compute_with(client, arrays, &ComputeOptions::default(), |_| ())
 }
 
 /// As [`compute`], with tile sizes, a name or a cancel token, and with progress as it comes.
 pub fn compute_with<'a>(
-    client: &Client, arrays: impl IntoIterator<Item = &'a DataArray>, options: &ComputeOptions,
+    client: &Client,
+    arrays: impl IntoIterator<Item = &'a DataArray>,
+    options: &ComputeOptions,
     on_progress: impl FnMut(Progress),
 ) -> Result<Vec<Computed>, Error> {
     let arrays: Vec<&DataArray> = arrays.into_iter().collect();
     let plan = plan(arrays.iter().copied())?;
     let outputs = client.compute(&plan, options, on_progress)?;
-    let results = arrays.into_iter().zip(outputs).map(|(array, output)| Computed::new(array, output.bytes));
+    let results = arrays
+        .into_iter()
+        .zip(outputs)
+        .map(|(array, output)| Computed::new(array, output.bytes));
     results.collect()
 }

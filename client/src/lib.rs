@@ -23,6 +23,6 @@ pub mod start;
 pub mod submit;
 
 pub use array::{Computed, DataArray, Dataset, OpenError, OpenOptions};
-pub use compute::{Error, compute, compute_with};
 pub use cluster::{LocalCluster, LocalClusterConfig, worker_main_if_requested};
+pub use compute::{Error, compute, compute_with};
 pub use submit::{CancelToken, Client, ComputeError, ComputeOptions, Progress};

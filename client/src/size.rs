@@ -4,7 +4,9 @@
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let wrong = || format!("{text:?} is not a size like 1073741824, 512MB or 1.5GiB");
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
     let unit = text[digits..].trim().to_ascii_lowercase();
     let (prefix, base) = match unit.trim_end_matches('b').strip_suffix('i') {
         Some(prefix) => (prefix, 1024f64),
@@ -22,7 +24,11 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         return Err(wrong());
     }
     let bytes = text[..digits].parse::<f64>().map_err(|_| wrong())? * base.powi(power);
-    if bytes >= 1.0 && bytes < u64::MAX as f64 { Ok(bytes as u64) } else { Err(wrong()) }
+    if bytes >= 1.0 && bytes < u64::MAX as f64 {
+        Ok(bytes as u64)
+    } else {
+        Err(wrong())
+    }
 }
 
 #[cfg(test)]
@@ -31,8 +37,12 @@ mod tests {
 
     #[test]
     fn reads_sizes_as_written() {
-        let sizes = ["1073741824", "512MB", "1.5GiB", "2g", "64 KiB", "7b"].map(|t| parse_size(t).unwrap());
-        assert_eq!(sizes, [1 << 30, 512_000_000, 3 << 29, 2_000_000_000, 65_536, 7]);
+        let sizes =
+            ["1073741824", "512MB", "1.5GiB", "2g", "64 KiB", "7b"].map(|t| parse_size(t).unwrap());
+        assert_eq!(
+            sizes,
+            [1 << 30, 512_000_000, 3 << 29, 2_000_000_000, 65_536, 7]
+        );
         for wrong in ["", "0", "MB", "12 apples", "1i", "-5", "1e9", "1.2.3"] {
             assert!(parse_size(wrong).is_err(), "{wrong:?} was read");
         }

@@ -6,7 +6,9 @@ use tracing_subscriber::EnvFilter;
 /// `dasklike_scheduler=debug`). Does nothing if the program has set up its own.
 pub fn logging() {
     let filter = EnvFilter::try_from_env("DASKLIKE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // Another subscriber is the program's own choice.
     let _ = subscriber.try_init();
 }
@@ -22,9 +24,17 @@ pub fn tls() {
 pub fn on_interrupt(end: impl FnOnce() + Send + 'static) {
     std::thread::spawn(move || {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        else {
+            return;
+        };
         let interrupted = runtime.block_on(async {
-            let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+            let (Ok(mut int), Ok(mut term)) = (
+                signal(SignalKind::interrupt()),
+                signal(SignalKind::terminate()),
+            ) else {
                 return false;
             };
             tokio::select! {

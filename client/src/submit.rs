@@ -172,48 +172,79 @@ impl Client {
         Client::connect_by(Arc::new(background), &connector)
     }
 
-    pub(crate) fn connect_by(background: Arc<Background>, connector: &Connector) -> Result<Client, ComputeError> {
+    pub(crate) fn connect_by(
+        background: Arc<Background>,
+        connector: &Connector,
+    ) -> Result<Client, ComputeError> {
         let channel = background.run(connector.connect())?;
         let service = ClientClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_PLAN_BYTES);
-        let client = Client { background, service, url: connector.url().to_owned() };
+        let client = Client {
+            background,
+            service,
+            url: connector.url().to_owned(),
+        };
         client.cluster()?;
         Ok(client)
     }
 
     /// Computes a plan's outputs, in their order. `on_progress` is called now and then on this thread.
     pub fn compute(
-        &self, plan: &Plan, options: &ComputeOptions, on_progress: impl FnMut(Progress),
+        &self,
+        plan: &Plan,
+        options: &ComputeOptions,
+        on_progress: impl FnMut(Progress),
     ) -> Result<Vec<OutputArray>, ComputeError> {
         let request = pb::SubmitRequest {
             hello: Some(hello()),
             plan: Some(plan_to_proto(plan)),
             name: options.name.clone().unwrap_or_default(),
-            chunks: options.chunks.iter().map(|(d, n)| pb::DimChunk { dim: d.to_string(), size: *n }).collect(),
+            chunks: options
+                .chunks
+                .iter()
+                .map(|(d, n)| pb::DimChunk {
+                    dim: d.to_string(),
+                    size: *n,
+                })
+                .collect(),
             max_range: options.max_range.unwrap_or(0),
         };
         let mut service = self.service.clone();
         let submit = async move { service.submit(request).await };
-        self.background.run(self.follow(submit, &options.cancel, on_progress))
+        self.background
+            .run(self.follow(submit, &options.cancel, on_progress))
     }
 
     /// Waits for the results of a named job, which may have been submitted by another client.
     pub fn attach(
-        &self, name: &str, cancel: &CancelToken, on_progress: impl FnMut(Progress),
+        &self,
+        name: &str,
+        cancel: &CancelToken,
+        on_progress: impl FnMut(Progress),
     ) -> Result<Vec<OutputArray>, ComputeError> {
-        let request = pb::AttachRequest { hello: Some(hello()), name: name.to_owned() };
+        let request = pb::AttachRequest {
+            hello: Some(hello()),
+            name: name.to_owned(),
+        };
         let mut service = self.service.clone();
         let attach = async move { service.attach(request).await };
-        self.background.run(self.follow(attach, cancel, on_progress))
+        self.background
+            .run(self.follow(attach, cancel, on_progress))
     }
 
     /// The scheduler's version, dashboard and workers.
     pub fn cluster(&self) -> Result<ClusterInfo, ComputeError> {
         let mut service = self.service.clone();
-        let mut request = tonic::Request::new(pb::GetClusterRequest { hello: Some(hello()) });
+        let mut request = tonic::Request::new(pb::GetClusterRequest {
+            hello: Some(hello()),
+        });
         request.set_timeout(ANSWER_TIMEOUT);
-        let info = self.background.run(service.get_cluster(request)).map_err(|s| self.failed(s))?.into_inner();
+        let info = self
+            .background
+            .run(service.get_cluster(request))
+            .map_err(|s| self.failed(s))?
+            .into_inner();
         let worker = |w: pb::WorkerInfo| WorkerInfo {
             name: w.name,
             slots: w.slots,
@@ -230,9 +261,13 @@ impl Client {
     /// Has a worker finish what it runs and leave.
     pub fn drain_worker(&self, name: &str) -> Result<(), ComputeError> {
         let mut service = self.service.clone();
-        let mut request = tonic::Request::new(pb::DrainWorkerRequest { worker: name.to_owned() });
+        let mut request = tonic::Request::new(pb::DrainWorkerRequest {
+            worker: name.to_owned(),
+        });
         request.set_timeout(ANSWER_TIMEOUT);
-        self.background.run(service.drain_worker(request)).map_err(|s| self.failed(s))?;
+        self.background
+            .run(service.drain_worker(request))
+            .map_err(|s| self.failed(s))?;
         Ok(())
     }
 
@@ -261,14 +296,18 @@ impl Client {
                 return Err(self.lost("it closed the stream before the job had ended"));
             };
             match event_from_proto(event)? {
-                JobEvent::Accepted { job: id, outputs, .. } => {
+                JobEvent::Accepted {
+                    job: id, outputs, ..
+                } => {
                     job = Some(id);
                     results = Results::new(outputs)?;
                 }
                 JobEvent::Progress(progress) => on_progress(progress),
                 JobEvent::Piece(piece) => results.take(piece)?,
                 JobEvent::Finished => return Ok(results.arrays),
-                JobEvent::Failed { category, message } => return Err(ComputeError::Failed { category, message }),
+                JobEvent::Failed { category, message } => {
+                    return Err(ComputeError::Failed { category, message });
+                }
                 JobEvent::Cancelled => return Err(ComputeError::Cancelled),
             }
         }
@@ -293,7 +332,9 @@ impl Client {
                 self.url,
                 status.message()
             )),
-            Code::Internal if status.metadata().is_empty() && std::error::Error::source(&status).is_none() => {
+            Code::Internal
+                if status.metadata().is_empty() && std::error::Error::source(&status).is_none() =>
+            {
                 ComputeError::Protocol(status.message().to_owned())
             }
             _ => self.lost(status.message()),
@@ -301,7 +342,10 @@ impl Client {
     }
 
     fn lost(&self, why: &str) -> ComputeError {
-        ComputeError::Lost { url: self.url.clone(), why: why.to_owned() }
+        ComputeError::Lost {
+            url: self.url.clone(),
+            why: why.to_owned(),
+        }
     }
 }
 
@@ -317,14 +361,27 @@ struct Results {
 impl Results {
     fn new(outputs: Vec<OutputMeta>) -> Result<Results, ComputeError> {
         let array = |meta: OutputMeta| {
-            let bytes = meta.shape.iter().fold(meta.dtype.size() as u128, |n, s| n.saturating_mul(u128::from(*s)));
-            let fits = usize::try_from(bytes).ok().filter(|n| Vec::<u8>::new().try_reserve_exact(*n).is_ok());
+            let bytes = meta.shape.iter().fold(meta.dtype.size() as u128, |n, s| {
+                n.saturating_mul(u128::from(*s))
+            });
+            let fits = usize::try_from(bytes)
+                .ok()
+                .filter(|n| Vec::<u8>::new().try_reserve_exact(*n).is_ok());
             match fits {
-                Some(n) => Ok(OutputArray { meta, bytes: vec![0; n] }),
-                None => Err(ComputeError::TooLarge { name: meta.name, bytes }),
+                Some(n) => Ok(OutputArray {
+                    meta,
+                    bytes: vec![0; n],
+                }),
+                None => Err(ComputeError::TooLarge {
+                    name: meta.name,
+                    bytes,
+                }),
             }
         };
-        Ok(Results { arrays: outputs.into_iter().map(array).collect::<Result<_, _>>()?, ..Results::default() })
+        Ok(Results {
+            arrays: outputs.into_iter().map(array).collect::<Result<_, _>>()?,
+            ..Results::default()
+        })
     }
 
     fn take(&mut self, piece: Piece) -> Result<(), ComputeError> {
@@ -332,10 +389,14 @@ impl Results {
             self.check(&piece)?;
             self.block = Some((piece.output, piece.region, piece.total_bytes));
         }
-        let Some((output, region, total)) = &self.block else { return Ok(()) };
+        let Some((output, region, total)) = &self.block else {
+            return Ok(());
+        };
         let whole = self.bytes.len() as u64 + piece.data.len() as u64;
         if *output != piece.output || whole > *total {
-            return Err(ComputeError::Protocol("the pieces of a block do not fit together".to_owned()));
+            return Err(ComputeError::Protocol(
+                "the pieces of a block do not fit together".to_owned(),
+            ));
         }
         // Most blocks are one piece, which needs no copy of its own.
         let alone = self.bytes.is_empty() && whole == *total;
@@ -347,7 +408,13 @@ impl Results {
         }
         let array = &mut self.arrays[output.0 as usize];
         let block: &[u8] = if alone { &piece.data } else { &self.bytes };
-        place_block(&mut array.bytes, &array.meta.shape, region, block, array.meta.dtype.size());
+        place_block(
+            &mut array.bytes,
+            &array.meta.shape,
+            region,
+            block,
+            array.meta.dtype.size(),
+        );
         self.bytes.clear();
         self.block = None;
         Ok(())
@@ -355,14 +422,24 @@ impl Results {
 
     /// A block must lie within its output and fill its region.
     fn check(&self, first: &Piece) -> Result<(), ComputeError> {
-        let fits = self.arrays.get(first.output.0 as usize).is_some_and(|array| {
-            let shape = &array.meta.shape;
-            let inside = first.region.iter().zip(shape).all(|(r, n)| r.end <= *n);
-            let elements = region_elements(&first.region);
-            first.region.len() == shape.len()
-                && inside
-                && elements.checked_mul(array.meta.dtype.size() as u64) == Some(first.total_bytes)
-        });
-        if fits { Ok(()) } else { Err(ComputeError::Protocol("a block does not fit its output".to_owned())) }
+        let fits = self
+            .arrays
+            .get(first.output.0 as usize)
+            .is_some_and(|array| {
+                let shape = &array.meta.shape;
+                let inside = first.region.iter().zip(shape).all(|(r, n)| r.end <= *n);
+                let elements = region_elements(&first.region);
+                first.region.len() == shape.len()
+                    && inside
+                    && elements.checked_mul(array.meta.dtype.size() as u64)
+                        == Some(first.total_bytes)
+            });
+        if fits {
+            Ok(())
+        } else {
+            Err(ComputeError::Protocol(
+                "a block does not fit its output".to_owned(),
+            ))
+        }
     }
 }

@@ -11,7 +11,9 @@ use dasklike_graph::plan::Op;
 use std::path::PathBuf;
 
 fn data(store: &str) -> Option<String> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(store);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/data")
+        .join(store);
     if !path.exists() {
         eprintln!("skipped: {} is not there", path.display());
         return None;
@@ -27,15 +29,24 @@ fn open(store: &str, options: &OpenOptions) -> Option<Dataset> {
 fn result_dtypes_are_xarrays() {
     // {v: ds[v].dtype for v in xr.open_zarr(store)}
     let expected: [(&str, &[(&str, DType)]); 3] = [
-        ("s2_field_2019", &[("red", DType::F64), ("nir", DType::F64), ("scl", DType::U8)]),
+        (
+            "s2_field_2019",
+            &[("red", DType::F64), ("nir", DType::F64), ("scl", DType::U8)],
+        ),
         ("s2_dem_climate_monthly_2021", DEM),
         ("climate_era5_t2m_uk_201903", &[("t2m", DType::F32)]),
     ];
     for (store, variables) in expected {
         for version in ["v2", "v3"] {
-            let Some(ds) = open(&format!("{store}.{version}.zarr"), &OpenOptions::default()) else { return };
+            let Some(ds) = open(&format!("{store}.{version}.zarr"), &OpenOptions::default()) else {
+                return;
+            };
             for (name, dtype) in variables {
-                assert_eq!(ds[*name].dtype().unwrap(), *dtype, "{name} of {store}.{version}");
+                assert_eq!(
+                    ds[*name].dtype().unwrap(),
+                    *dtype,
+                    "{name} of {store}.{version}"
+                );
             }
         }
     }
@@ -50,7 +61,12 @@ const DEM: &[(&str, DType)] = &[
 
 #[test]
 fn the_mask_comes_before_scale_and_offset() {
-    let Some(ds) = open("s2_tile_33TWM_202308_boaoffset.v3.zarr", &OpenOptions::default()) else { return };
+    let Some(ds) = open(
+        "s2_tile_33TWM_202308_boaoffset.v3.zarr",
+        &OpenOptions::default(),
+    ) else {
+        return;
+    };
     let plan = plan([&ds["red"]]).unwrap();
     let constant = |id: dasklike_graph::plan::NodeId| match &plan.nodes[id.0 as usize].op {
         Op::Full { value, .. } => value.as_f64(),
@@ -65,7 +81,10 @@ fn the_mask_comes_before_scale_and_offset() {
     let masked = &plan.nodes[scaled.inputs[0].0 as usize];
     assert_eq!(masked.op, Op::Where);
     assert!(constant(masked.inputs[1]).is_nan());
-    assert_eq!(plan.nodes[masked.inputs[2].0 as usize].op, Op::Cast(DType::F64));
+    assert_eq!(
+        plan.nodes[masked.inputs[2].0 as usize].op,
+        Op::Cast(DType::F64)
+    );
     let is_nodata = &plan.nodes[masked.inputs[0].0 as usize];
     assert_eq!(is_nodata.op, Op::Binary(BinaryOp::Eq));
     assert_eq!(constant(is_nodata.inputs[1]), 0.0);
@@ -80,22 +99,34 @@ fn options_choose_the_decoding() {
     let ds = open(store, &OpenOptions::default().mask_and_scale(false)).unwrap();
     assert_eq!(ds["red"].dtype().unwrap(), DType::U16);
     assert!(matches!(ds["red"].coord("time"), Some(Coord::Time(_))));
-    let scaled = OpenOptions::default().mask_and_scale(false).scale_offset("scl", Some(0.5), None);
-    assert_eq!(open(store, &scaled).unwrap()["scl"].dtype().unwrap(), DType::F64);
+    let scaled = OpenOptions::default()
+        .mask_and_scale(false)
+        .scale_offset("scl", Some(0.5), None);
+    assert_eq!(
+        open(store, &scaled).unwrap()["scl"].dtype().unwrap(),
+        DType::F64
+    );
     let offset = OpenOptions::default().scale_offset("red", None, Some(-0.1));
     let p = plan([&open(store, &offset).unwrap()["red"]]).unwrap();
     let has = |x: f64| {
-        p.nodes.iter().any(|n| matches!(&n.op, Op::Full { value, .. } if *value == Scalar::F64(x)))
+        p.nodes
+            .iter()
+            .any(|n| matches!(&n.op, Op::Full { value, .. } if *value == Scalar::F64(x)))
     };
     assert!(has(1e-4) && has(-0.1));
 }
 
 #[test]
 fn times_and_coordinates_are_those_of_the_reference() {
-    let Some(path) = data("reference.json") else { return };
-    let reference: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let Some(path) = data("reference.json") else {
+        return;
+    };
+    let reference: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for (store, facts) in reference["stores"].as_object().unwrap() {
-        let Some(times) = facts["ndvi_masked"]["time"].as_array() else { continue };
+        let Some(times) = facts["ndvi_masked"]["time"].as_array() else {
+            continue;
+        };
         for version in ["v2", "v3"] {
             let ds = open(&format!("{store}.{version}.zarr"), &OpenOptions::default()).unwrap();
             let coord = ds["red"].coord("time").unwrap();
@@ -109,9 +140,14 @@ fn times_and_coordinates_are_those_of_the_reference() {
 
 #[test]
 fn a_name_that_is_not_there_is_reported_with_those_that_are() {
-    let Some(ds) = open("s2_field_2019.v3.zarr", &OpenOptions::default()) else { return };
+    let Some(ds) = open("s2_field_2019.v3.zarr", &OpenOptions::default()) else {
+        return;
+    };
     let message = ds.get("rde").unwrap_err().to_string();
-    assert!(message.contains("\"rde\"") && message.contains("nir, red, scl"), "{message}");
+    assert!(
+        message.contains("\"rde\"") && message.contains("nir, red, scl"),
+        "{message}"
+    );
     let sum = &ds["rde"] + &ds["nir"];
     assert_eq!(plan([&sum]).unwrap_err().to_string(), message);
     let march = ds.sel("time", "2019-03".."2019-04").unwrap();

@@ -33,19 +33,33 @@ fn the_first_error_is_reported_at_the_end() {
     let small = DataArray::ones(DType::F64, &[("y", 3, 3)]);
     let sum = ((cube() + &small) * 2 + &small.sum("nothing")).mean("time");
     assert!(sum.dims().is_empty());
-    let expected = PlanError::ShapeMismatch { dim: "y".into(), left: 4, right: 3 };
+    let expected = PlanError::ShapeMismatch {
+        dim: "y".into(),
+        left: 4,
+        right: 3,
+    };
     assert_eq!(plan([&sum]).unwrap_err(), ArrayError::Plan(expected));
     assert_eq!(plan([]).unwrap_err(), ArrayError::NoOutputs);
     let message = cube().mean("t").check().unwrap_err().to_string();
-    assert!(message.contains("\"t\"") && message.contains("time, y, x"), "{message}");
+    assert!(
+        message.contains("\"t\"") && message.contains("time, y, x"),
+        "{message}"
+    );
 }
 
 #[test]
 fn other_labels_are_refused_and_the_way_out_works() {
-    let at = |labels: [f64; 4]| DataArray::ones(DType::F64, &[("y", 4, 4)]).with_coord("y", labels.to_vec().into()).unwrap();
+    let at = |labels: [f64; 4]| {
+        DataArray::ones(DType::F64, &[("y", 4, 4)])
+            .with_coord("y", labels.to_vec().into())
+            .unwrap()
+    };
     let (a, b) = (at([1.0, 2.0, 3.0, 4.0]), at([1.0, 2.0, 3.5, 4.0]));
     let message = (&a + &b).check().unwrap_err().to_string();
-    assert!(message.contains("\"y\"") && message.contains("label 2 is 3 and 3.5"), "{message}");
+    assert!(
+        message.contains("\"y\"") && message.contains("label 2 is 3 and 3.5"),
+        "{message}"
+    );
     assert!((&a + b.without_coord("y")).check().is_ok());
     assert!((&a + &a).coord("y").is_some());
     assert!(a.with_coord("y", vec![1.0].into()).is_err());
@@ -57,7 +71,12 @@ fn equal_expressions_become_one_node() {
     let (x, y) = ((&a + 1) * 2, (&b + 1) * 3);
     // Full, 1, +, 2, *, 3, *
     assert_eq!(plan([&x, &y]).unwrap().nodes.len(), 7);
-    let names: Vec<String> = plan([&x, &y.sum(..).rename("total")]).unwrap().outputs.into_iter().map(|o| o.name).collect();
+    let names: Vec<String> = plan([&x, &y.sum(..).rename("total")])
+        .unwrap()
+        .outputs
+        .into_iter()
+        .map(|o| o.name)
+        .collect();
     assert_eq!(names, ["cube", "total"]);
 }
 
@@ -65,10 +84,15 @@ fn equal_expressions_become_one_node() {
 fn isin_keeps_only_values_that_the_dtype_has() {
     let of = |dtype: DType, values: &[f64]| {
         let found = DataArray::ones(dtype, &[("x", 1, 1)]).isin(values.iter().copied());
-        let Some(Op::IsIn(values)) = plan([&found]).unwrap().nodes.pop().map(|n| n.op) else { panic!("no isin") };
+        let Some(Op::IsIn(values)) = plan([&found]).unwrap().nodes.pop().map(|n| n.op) else {
+            panic!("no isin")
+        };
         values
     };
-    assert_eq!(of(DType::U8, &[7.0, 4.0, 2.5, 300.0, -1.0, 4.0]), [Scalar::U64(4), Scalar::U64(7)]);
+    assert_eq!(
+        of(DType::U8, &[7.0, 4.0, 2.5, 300.0, -1.0, 4.0]),
+        [Scalar::U64(4), Scalar::U64(7)]
+    );
     assert_eq!(of(DType::F32, &[0.5, 0.1, f64::NAN]), [Scalar::F32(0.5)]);
     assert_eq!(of(DType::Bool, &[1.0, 2.0]), [Scalar::Bool(true)]);
 }
@@ -84,5 +108,9 @@ fn names_and_attributes_survive_where_all_agree() {
 #[test]
 fn truth_is_not_zero() {
     let any = plan([&cube().any(..)]).unwrap();
-    assert!(any.nodes.iter().any(|n| n.op == Op::Binary(dasklike_graph::ops::BinaryOp::Ne)));
+    assert!(
+        any.nodes
+            .iter()
+            .any(|n| n.op == Op::Binary(dasklike_graph::ops::BinaryOp::Ne))
+    );
 }

@@ -81,7 +81,12 @@ fn but(table: &str, cells: &[(usize, usize, &'static str)]) -> Vec<Vec<String>> 
     let mut rows: Vec<Vec<String>> = table
         .lines()
         .filter(|l| !l.trim().is_empty())
-        .map(|l| l.split_whitespace().filter(|w| *w != "|").map(str::to_owned).collect())
+        .map(|l| {
+            l.split_whitespace()
+                .filter(|w| *w != "|")
+                .map(str::to_owned)
+                .collect()
+        })
         .collect();
     for (row, column, dtype) in cells {
         rows[*row][*column] = (*dtype).to_owned();
@@ -94,7 +99,9 @@ fn ones(dtype: DType) -> DataArray {
 }
 
 fn name(array: &DataArray) -> &'static str {
-    array.dtype().map_or("--", |d| DTYPES.iter().find(|(_, of)| *of == d).unwrap().0)
+    array
+        .dtype()
+        .map_or("--", |d| DTYPES.iter().find(|(_, of)| *of == d).unwrap().0)
 }
 
 #[test]
@@ -102,7 +109,11 @@ fn arrays_and_literals_promote_as_in_numpy() {
     let bool_to_i1 = [(0, 0, "i1"), (0, 13, "i1")];
     let checks: [(&str, Op, Vec<Vec<String>>); 10] = [
         ("add", |a, b| a + b, but(ADD, &[])),
-        ("sub", |a, b| a - b, but(ADD, &[(0, 0, "--"), (0, 13, "--")])),
+        (
+            "sub",
+            |a, b| a - b,
+            but(ADD, &[(0, 0, "--"), (0, 13, "--")]),
+        ),
         ("mul", |a, b| a * b, but(ADD, &[])),
         ("maximum", |a, b| a.maximum(b), but(ADD, &[])),
         ("floor_div", |a, b| a.floor_div(b), but(ADD, &bool_to_i1)),
@@ -112,15 +123,27 @@ fn arrays_and_literals_promote_as_in_numpy() {
         ("and", |a, b| a & b, but(AND, &[])),
         ("shl", |a, b| a << b, but(AND, &bool_to_i1)),
     ];
-    for (op, apply, table) in checks.into_iter().chain([("arctan2", (|a, b| a.arctan2(b)) as Op, but(ARCTAN2, &[]))]) {
+    for (op, apply, table) in
+        checks
+            .into_iter()
+            .chain([("arctan2", (|a, b| a.arctan2(b)) as Op, but(ARCTAN2, &[]))])
+    {
         for (i, (left, dtype)) in DTYPES.into_iter().enumerate() {
             let a = ones(dtype);
             for (j, (right, other)) in DTYPES.into_iter().enumerate() {
-                assert_eq!(name(&apply(&a, ones(other).into())), table[i][j], "{left} {op} {right}");
+                assert_eq!(
+                    name(&apply(&a, ones(other).into())),
+                    table[i][j],
+                    "{left} {op} {right}"
+                );
             }
             let literals: [Operand; 3] = [1.into(), 1.5.into(), true.into()];
             for (k, literal) in literals.into_iter().enumerate() {
-                assert_eq!(name(&apply(&a, literal.clone())), table[i][11 + k], "{left} {op} {literal:?}");
+                assert_eq!(
+                    name(&apply(&a, literal.clone())),
+                    table[i][11 + k],
+                    "{left} {op} {literal:?}"
+                );
             }
         }
     }
@@ -155,8 +178,18 @@ fn one_array_keeps_or_floats_as_in_numpy() {
     for ((left, dtype), row) in DTYPES.into_iter().zip(but(table, &[])) {
         let a = ones(dtype);
         let have = [
-            -&a, a.abs(), !&a, a.sqrt(), a.floor(), a.isnull(), a.sign(),
-            a.sum(..), a.mean(..), a.min(..), a.std(.., 0), a.any(..),
+            -&a,
+            a.abs(),
+            !&a,
+            a.sqrt(),
+            a.floor(),
+            a.isnull(),
+            a.sign(),
+            a.sum(..),
+            a.mean(..),
+            a.min(..),
+            a.std(.., 0),
+            a.any(..),
         ];
         let have: Vec<&str> = have.iter().map(name).collect();
         assert_eq!(have, row, "{left}");
@@ -168,13 +201,22 @@ fn literals_out_of_bounds_are_refused_but_compare() {
     let a = ones(DType::U16);
     // NumPy: OverflowError: Python integer 70000 out of bounds for uint16
     let error = (&a + 70000).check().unwrap_err();
-    assert_eq!(error, ArrayError::LiteralBounds { literal: 70000, dtype: DType::U16 });
+    assert_eq!(
+        error,
+        ArrayError::LiteralBounds {
+            literal: 70000,
+            dtype: DType::U16
+        }
+    );
     assert!((&a - -1).check().is_err());
     // NumPy compares: uint16 > 70000 is False, uint16 == -1 is False; neither raises.
     assert_eq!(name(&a.gt(70000)), "b1");
     assert_eq!(name(&a.eq(-1)), "b1");
     // NumPy: Integers to negative integer powers are not allowed.
-    assert_eq!(ones(DType::I16).pow(-2).check().unwrap_err(), ArrayError::NegativePower { exponent: -2 });
+    assert_eq!(
+        ones(DType::I16).pow(-2).check().unwrap_err(),
+        ArrayError::NegativePower { exponent: -2 }
+    );
     // NumPy's clip takes bounds beyond the dtype's.
     assert_eq!(name(&a.clip(-1, 5)), "u2");
 }
@@ -183,10 +225,17 @@ fn literals_out_of_bounds_are_refused_but_compare() {
 fn missing_values_promote_as_in_xarray() {
     // xarray 2026.9: where(cond) of uint8 is float32, of int32 float64, of float32 float32
     let cond = ones(DType::Bool);
-    let where_: Vec<&str> = [DType::U8, DType::I16, DType::I32, DType::U64, DType::F32, DType::F64]
-        .into_iter()
-        .map(|d| name(&ones(d).where_(&cond)))
-        .collect();
+    let where_: Vec<&str> = [
+        DType::U8,
+        DType::I16,
+        DType::I32,
+        DType::U64,
+        DType::F32,
+        DType::F64,
+    ]
+    .into_iter()
+    .map(|d| name(&ones(d).where_(&cond)))
+    .collect();
     assert_eq!(where_, ["f4", "f4", "f8", "f8", "f4", "f8"]);
     assert_eq!(name(&ones(DType::U16).where_else(&cond, 1.5)), "f8");
     assert_eq!(name(&ones(DType::F32).fillna(0)), "f4");

@@ -32,9 +32,19 @@ impl Stage {
     }
 }
 
-fn add_chunks(id: SourceId, source: &Source, input: &Input, region: &[Range<u64>], chunks: &mut Vec<ChunkId>) {
+fn add_chunks(
+    id: SourceId,
+    source: &Source,
+    input: &Input,
+    region: &[Range<u64>],
+    chunks: &mut Vec<ChunkId>,
+) {
     let axes = source.axes();
-    let parts: Vec<Vec<u64>> = axes.iter().zip(&input.axes).map(|(axis, view)| parts(axis, view, region)).collect();
+    let parts: Vec<Vec<u64>> = axes
+        .iter()
+        .zip(&input.axes)
+        .map(|(axis, view)| parts(axis, view, region))
+        .collect();
     let count: usize = parts.iter().map(Vec::len).product();
     for mut number in 0..count {
         let mut index = vec![0; parts.len()];
@@ -56,7 +66,10 @@ fn parts(axis: &Axis, view: &AxisView, region: &[Range<u64>]) -> Vec<u64> {
             if step.unsigned_abs() <= axis.max_part() && matches!(axis, Axis::Regular { .. }) {
                 return (axis.index_of(from.min(to))..=axis.index_of(from.max(to))).collect();
             }
-            let mut parts: Vec<u64> = region[dim].clone().map(|i| axis.index_of(element(i))).collect();
+            let mut parts: Vec<u64> = region[dim]
+                .clone()
+                .map(|i| axis.index_of(element(i)))
+                .collect();
             parts.sort_unstable();
             parts.dedup();
             parts
@@ -90,16 +103,27 @@ mod tests {
     }
 
     fn stage(domain: &[(u64, u64)], views: Vec<AxisView>) -> Stage {
-        let dims = domain.iter().map(|(len, tile)| StageDim { name: "d".into(), tiles: Axis::regular(*len, *tile) });
+        let dims = domain.iter().map(|(len, tile)| StageDim {
+            name: "d".into(),
+            tiles: Axis::regular(*len, *tile),
+        });
         let domain = domain.iter().enumerate().map(|(i, (len, _))| DomainDim {
             name: "d".into(),
             len: *len,
             stage_dim: Some(i),
             cells: Axis::whole(*len),
         });
-        let input = Input { origin: Origin::Stored(SourceId(0)), dtype: DType::U8, axes: views };
-        let pass =
-            Pass { domain: domain.collect(), inputs: vec![input], program: Program::default(), sinks: Vec::new() };
+        let input = Input {
+            origin: Origin::Stored(SourceId(0)),
+            dtype: DType::U8,
+            axes: views,
+        };
+        let pass = Pass {
+            domain: domain.collect(),
+            inputs: vec![input],
+            program: Program::default(),
+            sinks: Vec::new(),
+        };
         Stage {
             dims: dims.collect(),
             passes: vec![pass],

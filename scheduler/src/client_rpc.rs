@@ -29,13 +29,25 @@ impl pb::client_server::Client for ClientService {
     type SubmitStream = Events;
     type AttachStream = Events;
 
-    async fn submit(&self, request: Request<pb::SubmitRequest>) -> Result<Response<Events>, Status> {
+    async fn submit(
+        &self,
+        request: Request<pb::SubmitRequest>,
+    ) -> Result<Response<Events>, Status> {
         let request = request.into_inner();
         check_hello(request.hello.as_ref()).map_err(version)?;
-        let plan = request.plan.ok_or_else(|| Status::invalid_argument("a submission has no plan"))?;
+        let plan = request
+            .plan
+            .ok_or_else(|| Status::invalid_argument("a submission has no plan"))?;
         let plan = plan_from_proto(plan).map_err(|e| Status::invalid_argument(e.to_string()))?;
-        let chunks = request.chunks.into_iter().map(|c| (c.dim.into(), c.size)).collect();
-        let budget = Budget { task_bytes: self.driver.cluster().task_bytes(), chunks };
+        let chunks = request
+            .chunks
+            .into_iter()
+            .map(|c| (c.dim.into(), c.size))
+            .collect();
+        let budget = Budget {
+            task_bytes: self.driver.cluster().task_bytes(),
+            chunks,
+        };
         let lowered = lower(&plan, &budget).map_err(|e| Status::invalid_argument(e.to_string()))?;
         let name = Some(request.name).filter(|n| !n.is_empty());
         let max_range = Some(request.max_range.into()).filter(|n| *n > 0);
@@ -53,22 +65,39 @@ impl pb::client_server::Client for ClientService {
         answer(items, gone).await
     }
 
-    async fn attach(&self, request: Request<pb::AttachRequest>) -> Result<Response<Events>, Status> {
+    async fn attach(
+        &self,
+        request: Request<pb::AttachRequest>,
+    ) -> Result<Response<Events>, Status> {
         let request = request.into_inner();
         check_hello(request.hello.as_ref()).map_err(version)?;
         let (feed, items) = outbox(usize::MAX);
         let gone = self.driver.new_client();
-        self.driver.send(Input::Attach { client: gone.client(), name: request.name, feed }).await?;
+        self.driver
+            .send(Input::Attach {
+                client: gone.client(),
+                name: request.name,
+                feed,
+            })
+            .await?;
         answer(items, gone).await
     }
 
-    async fn cancel(&self, request: Request<pb::CancelRequest>) -> Result<Response<pb::CancelReply>, Status> {
-        self.driver.send(Input::Cancel { job: JobId(request.into_inner().job) }).await?;
+    async fn cancel(
+        &self,
+        request: Request<pb::CancelRequest>,
+    ) -> Result<Response<pb::CancelReply>, Status> {
+        self.driver
+            .send(Input::Cancel {
+                job: JobId(request.into_inner().job),
+            })
+            .await?;
         Ok(Response::new(pb::CancelReply {}))
     }
 
     async fn get_cluster(
-        &self, request: Request<pb::GetClusterRequest>,
+        &self,
+        request: Request<pb::GetClusterRequest>,
     ) -> Result<Response<pb::ClusterInfo>, Status> {
         check_hello(request.into_inner().hello.as_ref()).map_err(version)?;
         let cluster = self.driver.cluster();
@@ -86,11 +115,17 @@ impl pb::client_server::Client for ClientService {
     }
 
     async fn drain_worker(
-        &self, request: Request<pb::DrainWorkerRequest>,
+        &self,
+        request: Request<pb::DrainWorkerRequest>,
     ) -> Result<Response<pb::DrainWorkerReply>, Status> {
         let name = request.into_inner().worker;
         let (reply, known) = oneshot::channel();
-        self.driver.send(Input::Drain { name: name.clone(), reply }).await?;
+        self.driver
+            .send(Input::Drain {
+                name: name.clone(),
+                reply,
+            })
+            .await?;
         match known.await {
             Ok(true) => Ok(Response::new(pb::DrainWorkerReply {})),
             Ok(false) => Err(Status::not_found(format!("no worker is named {name:?}"))),
@@ -105,12 +140,20 @@ fn version(error: ConvertError) -> Status {
 
 /// Waits for the driver's word on a request, then streams the job's events. `gone` tells the driver when the
 /// client has dropped the stream.
-async fn answer(mut items: Batches<FeedItem>, gone: ClientGuard) -> Result<Response<Events>, Status> {
-    let first = items.next().await.ok_or_else(|| Status::unavailable("the scheduler is ending"))?;
+async fn answer(
+    mut items: Batches<FeedItem>,
+    gone: ClientGuard,
+) -> Result<Response<Events>, Status> {
+    let first = items
+        .next()
+        .await
+        .ok_or_else(|| Status::unavailable("the scheduler is ending"))?;
     if let Some(FeedItem::Refused(refusal)) = first.first() {
         return Err(refused(refusal));
     }
-    let items = futures::stream::once(async { first }).chain(items).flat_map(futures::stream::iter);
+    let items = futures::stream::once(async { first })
+        .chain(items)
+        .flat_map(futures::stream::iter);
     let events = items.flat_map(move |item| {
         let _ = &gone;
         futures::stream::iter(events(item)).map(|event| Ok(event_to_proto(event)))
@@ -129,7 +172,8 @@ fn refused(refusal: &Refusal) -> Status {
 
 /// The events of an item, made one by one as the client takes them.
 fn events(item: FeedItem) -> Box<dyn Iterator<Item = JobEvent> + Send> {
-    let one = |event| -> Box<dyn Iterator<Item = JobEvent> + Send> { Box::new(std::iter::once(event)) };
+    let one =
+        |event| -> Box<dyn Iterator<Item = JobEvent> + Send> { Box::new(std::iter::once(event)) };
     match item {
         FeedItem::Accepted(event) => one(event),
         FeedItem::Progress(progress) => one(JobEvent::Progress(progress)),
@@ -147,17 +191,23 @@ fn events(item: FeedItem) -> Box<dyn Iterator<Item = JobEvent> + Send> {
         }
         FeedItem::End(JobEnd::Finished) => one(JobEvent::Finished),
         FeedItem::End(JobEnd::Cancelled) => one(JobEvent::Cancelled),
-        FeedItem::End(JobEnd::Failed(error)) => {
-            one(JobEvent::Failed { category: FailureCategory::from(error.kind), message: error.message })
-        }
-        FeedItem::Refused(refusal) => {
-            one(JobEvent::Failed { category: FailureCategory::BadInput, message: refusal.to_string() })
-        }
+        FeedItem::End(JobEnd::Failed(error)) => one(JobEvent::Failed {
+            category: FailureCategory::from(error.kind),
+            message: error.message,
+        }),
+        FeedItem::Refused(refusal) => one(JobEvent::Failed {
+            category: FailureCategory::BadInput,
+            message: refusal.to_string(),
+        }),
     }
 }
 
 fn pieces(block: Block) -> impl Iterator<Item = JobEvent> + Send {
-    let Block { target, region, bytes } = block;
+    let Block {
+        target,
+        region,
+        bytes,
+    } = block;
     let output = match target {
         Target::Output(output) => Some(output),
         // The core delivers outputs only.
@@ -173,6 +223,11 @@ fn pieces(block: Block) -> impl Iterator<Item = JobEvent> + Send {
         }
         let data = rest.split_to(rest.len().min(PIECE_BYTES));
         let total_bytes = if first.is_some() { total_bytes } else { 0 };
-        Some(JobEvent::Piece(Piece { output: output?, region: first.unwrap_or_default(), total_bytes, data }))
+        Some(JobEvent::Piece(Piece {
+            output: output?,
+            region: first.unwrap_or_default(),
+            total_bytes,
+            data,
+        }))
     })
 }

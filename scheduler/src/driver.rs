@@ -31,10 +31,26 @@ const DEFAULT_TASK_BYTES: u64 = 512 << 20;
 /// Something for the driver.
 #[derive(Debug)]
 pub(crate) enum Input {
-    WorkerConnected { hello: WorkerHello, outbox: Outbox<ToWorker>, reply: oneshot::Sender<WorkerId> },
-    WorkerGone { worker: WorkerId },
-    FromWorker { worker: WorkerId, epoch: Epoch, messages: Vec<ToScheduler> },
-    Pushed { worker: WorkerId, epoch: Epoch, job: JobId, block: Block, ack: oneshot::Sender<()> },
+    WorkerConnected {
+        hello: WorkerHello,
+        outbox: Outbox<ToWorker>,
+        reply: oneshot::Sender<WorkerId>,
+    },
+    WorkerGone {
+        worker: WorkerId,
+    },
+    FromWorker {
+        worker: WorkerId,
+        epoch: Epoch,
+        messages: Vec<ToScheduler>,
+    },
+    Pushed {
+        worker: WorkerId,
+        epoch: Epoch,
+        job: JobId,
+        block: Block,
+        ack: oneshot::Sender<()>,
+    },
     Submit {
         client: ClientId,
         name: Option<String>,
@@ -43,10 +59,21 @@ pub(crate) enum Input {
         max_range: Option<u64>,
         feed: Feed,
     },
-    Attach { client: ClientId, name: String, feed: Feed },
-    ClientGone { client: ClientId },
-    Cancel { job: JobId },
-    Drain { name: String, reply: oneshot::Sender<bool> },
+    Attach {
+        client: ClientId,
+        name: String,
+        feed: Feed,
+    },
+    ClientGone {
+        client: ClientId,
+    },
+    Cancel {
+        job: JobId,
+    },
+    Drain {
+        name: String,
+        reply: oneshot::Sender<bool>,
+    },
     Stop,
 }
 
@@ -65,7 +92,10 @@ pub(crate) struct WorkerBrief {
 impl ClusterView {
     /// What a task may hold so that every slot of every worker can run one.
     pub(crate) fn task_bytes(&self) -> u64 {
-        let shares = self.workers.iter().map(|w| w.hello.memory_limit / u64::from(w.hello.slots.max(1)));
+        let shares = self
+            .workers
+            .iter()
+            .map(|w| w.hello.memory_limit / u64::from(w.hello.slots.max(1)));
         shares.min().unwrap_or(DEFAULT_TASK_BYTES)
     }
 }
@@ -101,11 +131,20 @@ impl Driver {
             viewer,
         };
         tokio::spawn(run.turns(inputs));
-        Driver { inbox, cluster: watched, waiting, epoch, clients: Arc::new(AtomicU64::new(1)) }
+        Driver {
+            inbox,
+            cluster: watched,
+            waiting,
+            epoch,
+            clients: Arc::new(AtomicU64::new(1)),
+        }
     }
 
     pub(crate) async fn send(&self, input: Input) -> Result<(), Status> {
-        self.inbox.send(input).await.map_err(|_| Status::unavailable("the scheduler is ending"))
+        self.inbox
+            .send(input)
+            .await
+            .map_err(|_| Status::unavailable("the scheduler is ending"))
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -123,7 +162,10 @@ impl Driver {
     /// A number for a client's stream. The driver hears that the client is gone when the guard is dropped.
     pub(crate) fn new_client(&self) -> ClientGuard {
         let client = ClientId(self.clients.fetch_add(1, Ordering::Relaxed));
-        ClientGuard { client, inbox: self.inbox.clone() }
+        ClientGuard {
+            client,
+            inbox: self.inbox.clone(),
+        }
     }
 }
 
@@ -212,10 +254,19 @@ impl Run {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::WorkerConnected { hello, outbox, reply } => {
+            Input::WorkerConnected {
+                hello,
+                outbox,
+                reply,
+            } => {
                 let worker = WorkerId(self.next_worker);
                 self.next_worker += 1;
-                tracing::info!(worker = worker.0, name = hello.name, slots = hello.slots, "worker connected");
+                tracing::info!(
+                    worker = worker.0,
+                    name = hello.name,
+                    slots = hello.slots,
+                    "worker connected"
+                );
                 self.workers.insert(worker, outbox);
                 // A handler that is gone by now is found by its closed stream.
                 let _ = reply.send(worker);
@@ -229,25 +280,73 @@ impl Run {
                     self.show_cluster();
                 }
             }
-            Input::FromWorker { worker, epoch, messages } => {
-                let draining = messages.iter().any(|m| matches!(m, ToScheduler::Draining | ToScheduler::Drained));
-                self.handle(Event::FromWorker { worker, epoch, messages }, None);
+            Input::FromWorker {
+                worker,
+                epoch,
+                messages,
+            } => {
+                let draining = messages
+                    .iter()
+                    .any(|m| matches!(m, ToScheduler::Draining | ToScheduler::Drained));
+                self.handle(
+                    Event::FromWorker {
+                        worker,
+                        epoch,
+                        messages,
+                    },
+                    None,
+                );
                 if draining {
                     self.show_cluster();
                 }
             }
-            Input::Pushed { worker, epoch, job, block, ack } => {
+            Input::Pushed {
+                worker,
+                epoch,
+                job,
+                block,
+                ack,
+            } => {
                 let ack = Arc::new(Ack::new(ack));
-                self.handle(Event::Pushed { worker, epoch, job, block }, Some(ack));
+                self.handle(
+                    Event::Pushed {
+                        worker,
+                        epoch,
+                        job,
+                        block,
+                    },
+                    Some(ack),
+                );
             }
-            Input::Submit { client, name, spec, lowered, max_range, feed } => {
+            Input::Submit {
+                client,
+                name,
+                spec,
+                lowered,
+                max_range,
+                feed,
+            } => {
                 let request = self.new_request(client, feed);
-                let submission = Submission { client, request, name, spec, lowered, max_range };
+                let submission = Submission {
+                    client,
+                    request,
+                    name,
+                    spec,
+                    lowered,
+                    max_range,
+                };
                 self.handle(Event::Submit(submission), None);
             }
             Input::Attach { client, name, feed } => {
                 let request = self.new_request(client, feed);
-                self.handle(Event::Attach { client, request, name }, None);
+                self.handle(
+                    Event::Attach {
+                        client,
+                        request,
+                        name,
+                    },
+                    None,
+                );
             }
             Input::ClientGone { client } => {
                 self.clients.remove(&client);
@@ -255,8 +354,12 @@ impl Run {
             }
             Input::Cancel { job } => self.handle(Event::Cancel { job }, None),
             Input::Drain { name, reply } => {
-                let named: Vec<WorkerId> =
-                    self.state.workers().filter(|w| w.hello.name == name).map(|w| w.id).collect();
+                let named: Vec<WorkerId> = self
+                    .state
+                    .workers()
+                    .filter(|w| w.hello.name == name)
+                    .map(|w| w.id)
+                    .collect();
                 // Whoever asked may have gone.
                 let _ = reply.send(!named.is_empty());
                 for worker in named {
@@ -269,7 +372,14 @@ impl Run {
     }
 
     fn new_request(&mut self, client: ClientId, feed: Feed) -> RequestId {
-        self.clients.insert(client, Client { feed, job: None, told: Progress::default() });
+        self.clients.insert(
+            client,
+            Client {
+                feed,
+                job: None,
+                told: Progress::default(),
+            },
+        );
         self.next_request += 1;
         RequestId(self.next_request)
     }
@@ -287,7 +397,9 @@ impl Run {
 
     fn perform(&mut self, effect: Effect, ack: Option<&Arc<Ack>>) {
         match effect {
-            Effect::Send { worker, message } => self.outgoing.entry(worker).or_default().push(message),
+            Effect::Send { worker, message } => {
+                self.outgoing.entry(worker).or_default().push(message)
+            }
             Effect::Disconnect { worker, reason } => {
                 tracing::info!(worker = worker.0, reason, "worker disconnected");
                 self.send_outgoing();
@@ -297,10 +409,18 @@ impl Run {
                 self.show_cluster();
             }
             Effect::Accepted { client, job, .. } => self.accepted(client, job),
-            Effect::Refused { client, refusal, .. } => self.feed(client, FeedItem::Refused(refusal)),
+            Effect::Refused {
+                client, refusal, ..
+            } => self.feed(client, FeedItem::Refused(refusal)),
             Effect::Deliver { client, block, .. } => {
                 let ticket = self.waiting.count(block.bytes.len() as u64);
-                self.feed(client, FeedItem::Block { block, holds: (ticket, ack.cloned()) });
+                self.feed(
+                    client,
+                    FeedItem::Block {
+                        block,
+                        holds: (ticket, ack.cloned()),
+                    },
+                );
             }
             Effect::Ended { client, end, .. } => {
                 if let Some(client) = self.clients.remove(&client) {
@@ -315,12 +435,21 @@ impl Run {
     }
 
     fn accepted(&mut self, id: ClientId, job: JobId) {
-        let Some(view) = self.state.job(job) else { return };
+        let Some(view) = self.state.job(job) else {
+            return;
+        };
         let outputs = view.lowered.outputs.clone();
         let tasks = view.stages.iter().map(|s| s.tiles).sum();
         if let Some(client) = self.clients.get_mut(&id) {
             client.job = Some(job);
-            self.feed(id, FeedItem::Accepted(JobEvent::Accepted { job, outputs, tasks }));
+            self.feed(
+                id,
+                FeedItem::Accepted(JobEvent::Accepted {
+                    job,
+                    outputs,
+                    tasks,
+                }),
+            );
         }
     }
 
@@ -343,10 +472,14 @@ impl Run {
             messages.clear();
         }
         if slow.is_empty() {
-            self.outgoing.retain(|worker, _| self.workers.contains_key(worker));
+            self.outgoing
+                .retain(|worker, _| self.workers.contains_key(worker));
         }
         for worker in slow {
-            tracing::warn!(worker = worker.0, "a worker does not read what it is sent and is taken for lost");
+            tracing::warn!(
+                worker = worker.0,
+                "a worker does not read what it is sent and is taken for lost"
+            );
             if let Some(outbox) = self.workers.remove(&worker) {
                 outbox.close();
             }
@@ -357,7 +490,9 @@ impl Run {
 
     fn tell_progress(&mut self) {
         for client in self.clients.values_mut() {
-            let Some(progress) = client.job.and_then(|job| progress_of(&self.state, job)) else { continue };
+            let Some(progress) = client.job.and_then(|job| progress_of(&self.state, job)) else {
+                continue;
+            };
             if progress != client.told {
                 client.told = progress;
                 // As above.
@@ -374,12 +509,20 @@ impl Run {
     }
 
     fn show_cluster(&mut self) {
-        let workers = self.state.workers().map(|w| WorkerBrief { hello: w.hello.clone(), draining: w.draining });
-        self.cluster.send_replace(Arc::new(ClusterView { workers: workers.collect() }));
+        let workers = self.state.workers().map(|w| WorkerBrief {
+            hello: w.hello.clone(),
+            draining: w.draining,
+        });
+        self.cluster.send_replace(Arc::new(ClusterView {
+            workers: workers.collect(),
+        }));
     }
 
     /// Ends all streams, so that the servers can stop.
-    fn stop(self) {
+    fn stop(mut self) {
+        // Pages that are open keep the last picture: it must be the end.
+        let now = self.now();
+        self.viewer.look(&self.state, now);
         for outbox in self.workers.values() {
             outbox.close();
         }

@@ -18,7 +18,10 @@ pub(crate) enum FeedItem {
     Refused(Refusal),
     Progress(Progress),
     /// The holds are dropped when the block has left.
-    Block { block: Block, holds: (Ticket, Option<Arc<Ack>>) },
+    Block {
+        block: Block,
+        holds: (Ticket, Option<Arc<Ack>>),
+    },
     End(JobEnd),
 }
 
@@ -36,7 +39,10 @@ impl Waiting {
     /// Counts a block until the ticket is dropped.
     pub(crate) fn count(self: &Arc<Waiting>, bytes: u64) -> Ticket {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Ticket { waiting: self.clone(), bytes }
+        Ticket {
+            waiting: self.clone(),
+            bytes,
+        }
     }
 
     /// Whether workers should be held back.

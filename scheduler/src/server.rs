@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::{Stream, StreamExt};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::{Connected, Router};
 
 /// How long open connections may take to end when the scheduler stops.
@@ -100,7 +100,8 @@ impl Scheduler {
                     0 | 1 => http::bind(d.host, d.port).await?,
                     tries => http::bind_first_free(d.host, d.port, tries).await?,
                 };
-                let handle = http::serve(tcp, shown.snapshots, shown.intervals, Hosts::new(d.hosts));
+                let handle =
+                    http::serve(tcp, shown.snapshots, shown.intervals, Hosts::new(d.hosts));
                 Some(handle.map_err(StartError::Serve)?)
             }
         };
@@ -108,11 +109,26 @@ impl Scheduler {
         let (stop, stopped) = watch::channel(false);
         let url = dashboard.as_ref().map(HttpHandle::url);
         let (memory, incoming) = Connector::memory();
-        let mut servers = vec![serve(routes(&driver, &url), ReceiverStream::new(incoming).map(Ok), stopped.clone())];
+        let mut servers = vec![serve(
+            routes(&driver, &url),
+            ReceiverStream::new(incoming).map(Ok),
+            stopped.clone(),
+        )];
         if let Some(listener) = listener {
-            servers.push(serve(routes(&driver, &url), TcpListenerStream::new(listener).map(no_delay), stopped));
+            servers.push(serve(
+                routes(&driver, &url),
+                TcpListenerStream::new(listener).map(no_delay),
+                stopped,
+            ));
         }
-        Ok(SchedulerHandle { address, memory, dashboard, driver, stop, servers })
+        Ok(SchedulerHandle {
+            address,
+            memory,
+            dashboard,
+            driver,
+            stop,
+            servers,
+        })
     }
 }
 
@@ -156,19 +172,26 @@ impl Drop for SchedulerHandle {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortTaken(address),
-        _ => StartError::Listen { address, source },
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortTaken(address),
+            _ => StartError::Listen { address, source },
+        })
 }
 
 fn routes(driver: &Driver, dashboard: &Option<String>) -> Router {
-    let worker = WorkerServer::new(WorkerService { driver: driver.clone() })
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_PLAN_BYTES);
-    let client = ClientServer::new(ClientService { driver: driver.clone(), dashboard: dashboard.clone() })
-        .max_decoding_message_size(MAX_PLAN_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let worker = WorkerServer::new(WorkerService {
+        driver: driver.clone(),
+    })
+    .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    .max_encoding_message_size(MAX_PLAN_BYTES);
+    let client = ClientServer::new(ClientService {
+        driver: driver.clone(),
+        dashboard: dashboard.clone(),
+    })
+    .max_decoding_message_size(MAX_PLAN_BYTES)
+    .max_encoding_message_size(MAX_MESSAGE_BYTES);
     server().add_service(worker).add_service(client)
 }
 
@@ -198,6 +221,8 @@ fn no_delay(stream: io::Result<TcpStream>) -> io::Result<TcpStream> {
 
 /// No two incarnations share the nanosecond at which they started.
 fn new_epoch() -> Epoch {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Epoch(since.as_nanos() as u64)
 }

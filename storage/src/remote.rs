@@ -196,20 +196,32 @@ pub(crate) async fn get(
     let path = Path::parse(full).map_err(|e| ReadErrorKind::Request(e.to_string()))?;
     for attempt in 1.. {
         match attempt_get(store, &path, &span).await {
-            Err(ReadErrorKind::Truncated { .. }) if attempt < BODY_ATTEMPTS => {
+            Err(Failed { again: true, .. }) if attempt < BODY_ATTEMPTS => {
                 tracing::info!("the body of {path} ended too early, trying again");
             }
-            result => return result,
+            result => return result.map_err(|f| f.kind),
         }
     }
     Ok(None)
+}
+
+/// A failure, and whether asking again may help where the store's own retries could not.
+struct Failed {
+    kind: ReadErrorKind,
+    again: bool,
+}
+
+impl From<ReadErrorKind> for Failed {
+    fn from(kind: ReadErrorKind) -> Self {
+        Failed { kind, again: false }
+    }
 }
 
 async fn attempt_get(
     store: &Arc<dyn ObjectStore>,
     path: &Path,
     span: &Span,
-) -> Result<Option<Bytes>, ReadErrorKind> {
+) -> Result<Option<Bytes>, Failed> {
     let range = match span {
         Span::Whole { .. } => None,
         Span::Range(range) => Some(GetRange::Bounded(range.clone())),
@@ -227,25 +239,28 @@ async fn attempt_get(
     {
         Ok(result) => result,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(e) => return Err(kind_of(&e)),
+        Err(e) => return Err(kind_of(&e).into()),
     };
     let need = result.range.end - result.range.start;
-    if let Span::Whole { bound } = span
-        && need > *bound
-    {
-        return Err(ReadErrorKind::TooLarge {
-            bytes: need,
-            bound: *bound,
-        });
+    match span {
+        Span::Whole { bound } if need > *bound => {
+            return Err(ReadErrorKind::TooLarge {
+                bytes: need,
+                bound: *bound,
+            }
+            .into());
+        }
+        Span::Range(asked) if need != asked.end - asked.start => {
+            return Err(ReadErrorKind::Truncated {
+                have: result.meta.size,
+                need: asked.end,
+            }
+            .into());
+        }
+        _ => {}
     }
-    if let Span::Range(asked) = span
-        && need != asked.end - asked.start
-    {
-        return Err(ReadErrorKind::Truncated {
-            have: result.meta.size,
-            need: asked.end,
-        });
-    }
+    // A body with a tag was resumed already as often as it may be.
+    let again = result.meta.e_tag.is_none();
     let mut stream = result.into_stream();
     let mut bytes = BytesMut::with_capacity(need as usize);
     while let Some(piece) = stream.next().await {
@@ -254,7 +269,7 @@ async fn attempt_get(
             Ok(piece) => bytes.extend_from_slice(&piece),
             Err(e) => match kind_of(&e) {
                 ReadErrorKind::Io(_) => break,
-                kind => return Err(kind),
+                kind => return Err(kind.into()),
             },
         }
     }
@@ -262,7 +277,10 @@ async fn attempt_get(
     if have == need {
         Ok(Some(bytes.freeze()))
     } else {
-        Err(ReadErrorKind::Truncated { have, need })
+        Err(Failed {
+            kind: ReadErrorKind::Truncated { have, need },
+            again,
+        })
     }
 }
 

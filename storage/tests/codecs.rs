@@ -1,5 +1,12 @@
 //! Chunks written by other implementations (`zarrs`, flate2) come back as they were, whatever encodes them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests say what they expect"
+)]
+
 use dasklike_graph::dtype::DType;
 use dasklike_storage::{ArrayReader, Presence, ReadScratch, Store, open_dataset, read_all};
 use serde_json::{Value, json};
@@ -139,7 +146,7 @@ fn chains(size: usize) -> Vec<Value> {
     ];
     for cname in ["zstd", "lz4", "lz4hc", "zlib", "blosclz", "snappy"] {
         for shuffle in ["noshuffle", "shuffle", "bitshuffle"] {
-            for blocksize in [0, 1000, 4096] {
+            for blocksize in [0, 1000] {
                 chains.push(json!([little, blosc(size, cname, shuffle, blocksize)]));
             }
         }
@@ -149,7 +156,7 @@ fn chains(size: usize) -> Vec<Value> {
 
 #[tokio::test]
 async fn v3_arrays_come_back() {
-    for dtype in [DType::U8, DType::I16, DType::U32, DType::F64] {
+    for dtype in [DType::U8, DType::I16, DType::F64] {
         for codecs in chains(dtype.size()) {
             let folder = tempfile::tempdir().unwrap();
             let metadata = json!({"zarr_format": 3, "node_type": "array", "shape": SHAPE, "data_type": dtype.name(),

@@ -1,5 +1,12 @@
 //! Bad stores and bad chunks: the right kind of error, naming the thing, and never a panic.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests say what they expect"
+)]
+
 use dasklike_graph::plan::Source;
 use dasklike_storage::sample::{SampleCodec, SampleError, SampleSpec, write_sample};
 use dasklike_storage::{
@@ -96,7 +103,7 @@ async fn damage_never_panics() {
         let good = std::fs::read(&path).unwrap();
         let source = source(folder.path()).await;
         let whole = read(&source, &[0, 0]).unwrap();
-        for at in (0..good.len()).step_by(1 + good.len() / 700) {
+        for at in (0..good.len()).step_by(1 + good.len() / 120) {
             for flip in [0x01, 0x80, 0xFF] {
                 let mut bad = good.clone();
                 bad[at] ^= flip;
@@ -288,7 +295,7 @@ async fn unreadable_arrays_are_listed() {
         ("filter", "categorize"),
         ("text", "string"),
         ("half", "float16"),
-        ("when", "datetime64"),
+        ("when", "M8"),
     ] {
         let error = dataset.array(name).unwrap_err();
         let words = error.to_string();

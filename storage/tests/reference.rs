@@ -1,5 +1,12 @@
 //! Every array of the real stores, against hashes that other implementations computed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests say what they expect"
+)]
+
 use dasklike_storage::{ArrayReader, Store, open_dataset, read_all};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

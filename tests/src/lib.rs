@@ -1,6 +1,11 @@
 //! Tests that need more than one crate: architecture, simulation, local clusters.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this crate is tests only")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this crate is tests only"
+)]
 
 pub mod naive;
 pub mod random_plan;

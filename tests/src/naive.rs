@@ -20,25 +20,52 @@ pub struct Naive {
 pub fn evaluate(plan: &Plan, sources: &dyn Fn(SourceId) -> Naive) -> Vec<Naive> {
     let mut done: Vec<Naive> = Vec::new();
     for node in &plan.nodes {
-        let inputs: Vec<&Naive> = node.inputs.iter().map(|NodeId(n)| &done[*n as usize]).collect();
+        let inputs: Vec<&Naive> = node
+            .inputs
+            .iter()
+            .map(|NodeId(n)| &done[*n as usize])
+            .collect();
         let next = operation(&node.op, &inputs, sources);
         done.push(next);
     }
-    plan.outputs.iter().map(|o| done[o.node.0 as usize].clone()).collect()
+    plan.outputs
+        .iter()
+        .map(|o| done[o.node.0 as usize].clone())
+        .collect()
 }
 
 fn operation(op: &Op, inputs: &[&Naive], sources: &dyn Fn(SourceId) -> Naive) -> Naive {
     match op {
         Op::Source(id) => sources(*id),
-        Op::Full { value, dtype, dims, axes } => {
+        Op::Full {
+            value,
+            dtype,
+            dims,
+            axes,
+        } => {
             let shape: Vec<usize> = axes.iter().map(|a| a.len() as usize).collect();
-            Naive { dims: dims.clone(), dtype: *dtype, values: ArrayD::from_elem(shape, *value) }
+            Naive {
+                dims: dims.clone(),
+                dtype: *dtype,
+                values: ArrayD::from_elem(shape, *value),
+            }
         }
-        Op::Inline { dtype, dims, shape, bytes } => {
+        Op::Inline {
+            dtype,
+            dims,
+            shape,
+            bytes,
+        } => {
             let shape: Vec<usize> = shape.iter().map(|n| *n as usize).collect();
-            let elements = bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_le_bytes(*dtype, b));
+            let elements = bytes
+                .chunks_exact(dtype.size())
+                .map(|b| Scalar::from_le_bytes(*dtype, b));
             let values = ArrayD::from_shape_vec(shape, elements.collect()).unwrap();
-            Naive { dims: dims.clone(), dtype: *dtype, values }
+            Naive {
+                dims: dims.clone(),
+                dtype: *dtype,
+                values,
+            }
         }
         Op::Cast(dtype) => elementwise(inputs, *dtype, |v| v[0].cast(*dtype)),
         Op::Unary(u) => {
@@ -47,17 +74,28 @@ fn operation(op: &Op, inputs: &[&Naive], sources: &dyn Fn(SourceId) -> Naive) ->
         }
         Op::Binary(b) => {
             let of = inputs[0].dtype;
-            elementwise(inputs, b.result(of).unwrap(), |v| binary(*b, of, v[0], v[1]))
+            elementwise(inputs, b.result(of).unwrap(), |v| {
+                binary(*b, of, v[0], v[1])
+            })
         }
-        Op::Where => {
-            elementwise(inputs, inputs[1].dtype, |v| if v[0] == Scalar::Bool(true) { v[1] } else { v[2] })
-        }
+        Op::Where => elementwise(inputs, inputs[1].dtype, |v| {
+            if v[0] == Scalar::Bool(true) {
+                v[1]
+            } else {
+                v[2]
+            }
+        }),
         Op::IsIn(values) => {
             let is = |v: Scalar| values.iter().any(|x| same(v, *x));
             elementwise(inputs, DType::Bool, |v| Scalar::Bool(is(v[0])))
         }
         Op::Select(takes) => select(inputs[0], takes),
-        Op::Reduce { op, dims, skipna, labels } => reduce(inputs[0], *op, dims, *skipna, labels.as_ref()),
+        Op::Reduce {
+            op,
+            dims,
+            skipna,
+            labels,
+        } => reduce(inputs[0], *op, dims, *skipna, labels.as_ref()),
     }
 }
 
@@ -92,7 +130,11 @@ fn elementwise(inputs: &[&Naive], dtype: DType, f: impl Fn(&[Scalar]) -> Scalar)
             .collect();
         f(&operands)
     });
-    Naive { dims, dtype, values }
+    Naive {
+        dims,
+        dtype,
+        values,
+    }
 }
 
 fn select(input: &Naive, takes: &[(Dim, Take)]) -> Naive {
@@ -105,11 +147,15 @@ fn select(input: &Naive, takes: &[(Dim, Take)]) -> Naive {
                 out.dims.remove(axis);
             }
             Take::Slice(s) if s.len == 0 => {
-                out.values = out.values.slice_axis(Axis(axis), Slice::from(0..0)).to_owned();
+                out.values = out
+                    .values
+                    .slice_axis(Axis(axis), Slice::from(0..0))
+                    .to_owned();
             }
             Take::Slice(s) => {
-                let at: Vec<usize> =
-                    (0..s.len as i64).map(|i| (s.start as i64 + s.step * i) as usize).collect();
+                let at: Vec<usize> = (0..s.len as i64)
+                    .map(|i| (s.start as i64 + s.step * i) as usize)
+                    .collect();
                 out.values = out.values.select(Axis(axis), &at);
             }
         }
@@ -117,10 +163,19 @@ fn select(input: &Naive, takes: &[(Dim, Take)]) -> Naive {
     out
 }
 
-fn reduce(input: &Naive, op: ReduceOp, dims: &[Dim], skipna: bool, labels: Option<&Labels>) -> Naive {
+fn reduce(
+    input: &Naive,
+    op: ReduceOp,
+    dims: &[Dim],
+    skipna: bool,
+    labels: Option<&Labels>,
+) -> Naive {
     let group_axis = labels.map(|l| input.dims.iter().position(|d| *d == l.dim).unwrap());
-    let group_of: Vec<Option<u32>> =
-        labels.iter().flat_map(|l| &l.runs).flat_map(|(g, n)| std::iter::repeat_n(*g, *n as usize)).collect();
+    let group_of: Vec<Option<u32>> = labels
+        .iter()
+        .flat_map(|l| &l.runs)
+        .flat_map(|(g, n)| std::iter::repeat_n(*g, *n as usize))
+        .collect();
     let mut out_dims: Vec<Dim> = Vec::new();
     let mut shape = Vec::new();
     for (d, dim) in input.dims.iter().enumerate() {
@@ -156,12 +211,24 @@ fn reduce(input: &Naive, op: ReduceOp, dims: &[Dim], skipna: bool, labels: Optio
     }
     let dtype = op.result(input.dtype);
     let values = cells.map(|cell| statistic(op, input.dtype, dtype, skipna, cell));
-    Naive { dims: out_dims, dtype, values }
+    Naive {
+        dims: out_dims,
+        dtype,
+        values,
+    }
 }
 
 fn statistic(op: ReduceOp, of: DType, dtype: DType, skipna: bool, cell: &[Scalar]) -> Scalar {
-    let valid: Vec<Scalar> = cell.iter().copied().filter(|v| !v.as_f64().is_nan()).collect();
-    let used = if skipna && of.is_float() || op == ReduceOp::Count { &valid[..] } else { cell };
+    let valid: Vec<Scalar> = cell
+        .iter()
+        .copied()
+        .filter(|v| !v.as_f64().is_nan())
+        .collect();
+    let used = if skipna && of.is_float() || op == ReduceOp::Count {
+        &valid[..]
+    } else {
+        cell
+    };
     let n = used.len() as f64;
     let float_sum = || used.iter().map(|v| v.as_f64()).sum::<f64>();
     match op {
@@ -176,10 +243,19 @@ fn statistic(op: ReduceOp, of: DType, dtype: DType, skipna: bool, cell: &[Scalar
             let squares: f64 = used.iter().map(|v| (v.as_f64() - mean).powi(2)).sum();
             let free = n - ddof as f64;
             let var = if free > 0.0 { squares / free } else { f64::NAN };
-            Scalar::F64(if matches!(op, ReduceOp::Std { .. }) { var.sqrt() } else { var }).cast(dtype)
+            Scalar::F64(if matches!(op, ReduceOp::Std { .. }) {
+                var.sqrt()
+            } else {
+                var
+            })
+            .cast(dtype)
         }
         ReduceOp::Min | ReduceOp::Max => {
-            let op = if op == ReduceOp::Min { BinaryOp::Minimum } else { BinaryOp::Maximum };
+            let op = if op == ReduceOp::Min {
+                BinaryOp::Minimum
+            } else {
+                BinaryOp::Maximum
+            };
             let nan = Scalar::F64(f64::NAN);
             let extreme = used.iter().copied().reduce(|a, b| binary(op, of, a, b));
             extreme.unwrap_or_else(|| nan.cast(dtype))
@@ -206,7 +282,9 @@ fn unary(op: UnaryOp, dtype: DType, v: Scalar) -> Scalar {
             Scalar::U64(u) => Scalar::U64(!u).cast(dtype),
             _ => panic!("invert of {dtype}"),
         },
-        UnaryOp::Neg if !dtype.is_float() => binary(BinaryOp::Sub, dtype, Scalar::I64(0).cast(dtype), v),
+        UnaryOp::Neg if !dtype.is_float() => {
+            binary(BinaryOp::Sub, dtype, Scalar::I64(0).cast(dtype), v)
+        }
         UnaryOp::Neg => float(|x| -x, |x| -x),
         UnaryOp::Abs => match v {
             Scalar::I64(i) => Scalar::I64(i.wrapping_abs()).cast(dtype),
@@ -217,7 +295,13 @@ fn unary(op: UnaryOp, dtype: DType, v: Scalar) -> Scalar {
             Scalar::I64(i) => Scalar::I64(i.signum()),
             Scalar::U64(u) => Scalar::U64(u.min(1)),
             Scalar::Bool(_) => panic!("sign of bool"),
-            _ if x.is_nan() || x == 0.0 => if x.is_nan() { v } else { float(|_| 0.0, |_| 0.0) },
+            _ if x.is_nan() || x == 0.0 => {
+                if x.is_nan() {
+                    v
+                } else {
+                    float(|_| 0.0, |_| 0.0)
+                }
+            }
             _ => float(f32::signum, f64::signum),
         },
         UnaryOp::Sqrt => float(f32::sqrt, f64::sqrt),
@@ -258,7 +342,9 @@ fn binary(op: BinaryOp, dtype: DType, a: Scalar, b: Scalar) -> Scalar {
             })
         }
         Lane::F32 => {
-            let (Scalar::F32(a), Scalar::F32(b)) = (a, b) else { panic!("lanes") };
+            let (Scalar::F32(a), Scalar::F32(b)) = (a, b) else {
+                panic!("lanes")
+            };
             Scalar::F32(match op {
                 BinaryOp::Pow => a.powf(b),
                 BinaryOp::Arctan2 => a.atan2(b),
@@ -271,13 +357,27 @@ fn binary(op: BinaryOp, dtype: DType, a: Scalar, b: Scalar) -> Scalar {
                 BinaryOp::Div => a / b,
                 BinaryOp::Minimum if a.is_nan() || b.is_nan() => f32::NAN,
                 BinaryOp::Maximum if a.is_nan() || b.is_nan() => f32::NAN,
-                BinaryOp::Minimum => if b < a { b } else { a },
-                BinaryOp::Maximum => if b > a { b } else { a },
+                BinaryOp::Minimum => {
+                    if b < a {
+                        b
+                    } else {
+                        a
+                    }
+                }
+                BinaryOp::Maximum => {
+                    if b > a {
+                        b
+                    } else {
+                        a
+                    }
+                }
                 _ => panic!("{op:?} of f32"),
             })
         }
         Lane::F64 => {
-            let (Scalar::F64(a), Scalar::F64(b)) = (a, b) else { panic!("lanes") };
+            let (Scalar::F64(a), Scalar::F64(b)) = (a, b) else {
+                panic!("lanes")
+            };
             Scalar::F64(match op {
                 BinaryOp::Pow => a.powf(b),
                 BinaryOp::Arctan2 => a.atan2(b),
@@ -290,8 +390,20 @@ fn binary(op: BinaryOp, dtype: DType, a: Scalar, b: Scalar) -> Scalar {
                 BinaryOp::Div => a / b,
                 BinaryOp::Minimum if a.is_nan() || b.is_nan() => f64::NAN,
                 BinaryOp::Maximum if a.is_nan() || b.is_nan() => f64::NAN,
-                BinaryOp::Minimum => if b < a { b } else { a },
-                BinaryOp::Maximum => if b > a { b } else { a },
+                BinaryOp::Minimum => {
+                    if b < a {
+                        b
+                    } else {
+                        a
+                    }
+                }
+                BinaryOp::Maximum => {
+                    if b > a {
+                        b
+                    } else {
+                        a
+                    }
+                }
                 _ => panic!("{op:?} of f64"),
             })
         }
@@ -389,7 +501,11 @@ fn integer(op: BinaryOp, dtype: DType, a: i128, b: i128) -> Scalar {
         BinaryOp::FloorDiv => a.div_euclid(b) - i128::from(b < 0 && a.rem_euclid(b) != 0),
         BinaryOp::Mod => {
             let r = a % b;
-            if r != 0 && (r < 0) != (b < 0) { r + b } else { r }
+            if r != 0 && (r < 0) != (b < 0) {
+                r + b
+            } else {
+                r
+            }
         }
         BinaryOp::Pow => (0..b.max(0)).fold(1i128, |x, _| wide(narrow(dtype, x.wrapping_mul(a)))),
         BinaryOp::Minimum => a.min(b),
@@ -399,7 +515,13 @@ fn integer(op: BinaryOp, dtype: DType, a: i128, b: i128) -> Scalar {
         BinaryOp::Xor => a ^ b,
         BinaryOp::LeftShift if outside => 0,
         BinaryOp::LeftShift => a << b,
-        BinaryOp::RightShift if outside => if a < 0 { -1 } else { 0 },
+        BinaryOp::RightShift if outside => {
+            if a < 0 {
+                -1
+            } else {
+                0
+            }
+        }
         BinaryOp::RightShift => a >> b,
         op => panic!("{op:?} of {dtype}"),
     };

@@ -1,6 +1,12 @@
-//! A cluster of this machine computes plans that need no store: every connection is the real one.
+//! A cluster of this machine computes plans that need no store: every connection is the real one. Clusters of
+//! processes start the `dasklike` command, which `cargo test --workspace` builds (alone: `cargo build --release`).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
 
 use dasklike::cluster::{ClusterError, LocalCluster, LocalClusterConfig};
 use dasklike::submit::{CancelToken, Client, ComputeError, ComputeOptions, OutputArray};
@@ -15,18 +21,50 @@ use std::time::{Duration, Instant};
 
 fn cluster(workers: u32, slots: u32, processes: bool) -> LocalCluster {
     let memory_limit = 256 << 20;
-    LocalCluster::start(&LocalClusterConfig { workers, slots, memory_limit, processes, dashboard: None }).unwrap()
+    LocalCluster::start(&LocalClusterConfig {
+        workers,
+        slots,
+        memory_limit,
+        processes,
+        dashboard: None,
+    })
+    .unwrap()
 }
 
 fn full(b: &mut PlanBuilder, value: f64, shape: &[u64], chunks: &[u64]) -> NodeId {
-    let dims = ["y", "x"][..shape.len()].iter().map(|d| (*d).into()).collect();
-    let axes = shape.iter().zip(chunks).map(|(n, c)| Axis::regular(*n, *c)).collect();
-    b.add(Op::Full { value: Scalar::F64(value), dtype: DType::F64, dims, axes }, &[]).unwrap()
+    let dims = ["y", "x"][..shape.len()]
+        .iter()
+        .map(|d| (*d).into())
+        .collect();
+    let axes = shape
+        .iter()
+        .zip(chunks)
+        .map(|(n, c)| Axis::regular(*n, *c))
+        .collect();
+    b.add(
+        Op::Full {
+            value: Scalar::F64(value),
+            dtype: DType::F64,
+            dims,
+            axes,
+        },
+        &[],
+    )
+    .unwrap()
 }
 
 fn reduce(b: &mut PlanBuilder, op: ReduceOp, of: NodeId, dims: &[&str]) -> NodeId {
     let dims = dims.iter().map(|d| (*d).into()).collect();
-    b.add(Op::Reduce { op, dims, skipna: true, labels: None }, &[of]).unwrap()
+    b.add(
+        Op::Reduce {
+            op,
+            dims,
+            skipna: true,
+            labels: None,
+        },
+        &[of],
+    )
+    .unwrap()
 }
 
 /// Counts the elements of a grid of so many one-element tiles.
@@ -42,8 +80,15 @@ fn count_plan(tiles: u64) -> Plan {
 fn slow_plan(tiles: u64) -> Plan {
     let mut b = PlanBuilder::default();
     let mut x = full(&mut b, 0.5, &[tiles, 10_000], &[1, 10_000]);
-    let ramp: Vec<u8> = (0..10_000).flat_map(|i| f64::from(i).to_le_bytes()).collect();
-    let inline = Op::Inline { dtype: DType::F64, dims: vec!["x".into()], shape: vec![10_000], bytes: ramp.into() };
+    let ramp: Vec<u8> = (0..10_000)
+        .flat_map(|i| f64::from(i).to_le_bytes())
+        .collect();
+    let inline = Op::Inline {
+        dtype: DType::F64,
+        dims: vec!["x".into()],
+        shape: vec![10_000],
+        bytes: ramp.into(),
+    };
     let ramp = b.add(inline, &[]).unwrap();
     x = b.add(Op::Binary(BinaryOp::Add), &[x, ramp]).unwrap();
     for _ in 0..4 {
@@ -56,17 +101,32 @@ fn slow_plan(tiles: u64) -> Plan {
 
 fn one_tile() -> ComputeOptions {
     // As many elements as a tile of the slow plan has: lowering joins no tiles.
-    ComputeOptions { chunks: vec![("y".into(), 1)], ..ComputeOptions::default() }
+    ComputeOptions {
+        chunks: vec![("y".into(), 1)],
+        ..ComputeOptions::default()
+    }
 }
 
 fn i64s(array: &OutputArray) -> Vec<i64> {
     assert_eq!(array.meta.dtype, DType::I64);
-    array.bytes.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).collect()
+    array
+        .bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|b| i64::from_le_bytes(*b))
+        .collect()
 }
 
 fn f64s(array: &OutputArray) -> Vec<f64> {
     assert_eq!(array.meta.dtype, DType::F64);
-    array.bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect()
+    array
+        .bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|b| f64::from_le_bytes(*b))
+        .collect()
 }
 
 fn compute(client: &Client, plan: &Plan, options: &ComputeOptions) -> Vec<OutputArray> {
@@ -75,7 +135,9 @@ fn compute(client: &Client, plan: &Plan, options: &ComputeOptions) -> Vec<Output
 
 fn counts(client: &Client) {
     let mut told = None;
-    let outputs = client.compute(&count_plan(5_000), &one_tile(), |p| told = Some(p)).unwrap();
+    let outputs = client
+        .compute(&count_plan(5_000), &one_tile(), |p| told = Some(p))
+        .unwrap();
     assert_eq!(outputs.len(), 1);
     assert_eq!(i64s(&outputs[0]), [5_000]);
     let told = told.expect("progress is told at the end at the latest");
@@ -95,7 +157,10 @@ fn processes_count_and_end_with_their_cluster() {
     assert_eq!(pids.len(), 2);
     drop(cluster);
     for pid in pids {
-        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "process {pid} is left");
+        assert!(
+            !std::path::Path::new(&format!("/proc/{pid}")).exists(),
+            "process {pid} is left"
+        );
     }
 }
 
@@ -105,7 +170,12 @@ fn large_blocks_arrive_whole() {
     let mut b = PlanBuilder::default();
     let twos = full(&mut b, 2.0, &[2048, 2048], &[256, 1024]);
     let ramp: Vec<u8> = (0..2048).flat_map(|i| f64::from(i).to_le_bytes()).collect();
-    let inline = Op::Inline { dtype: DType::F64, dims: vec!["x".into()], shape: vec![2048], bytes: ramp.into() };
+    let inline = Op::Inline {
+        dtype: DType::F64,
+        dims: vec!["x".into()],
+        shape: vec![2048],
+        bytes: ramp.into(),
+    };
     let ramp = b.add(inline, &[]).unwrap();
     let product = b.add(Op::Binary(BinaryOp::Mul), &[twos, ramp]).unwrap();
     let sums = reduce(&mut b, ReduceOp::Sum, product, &["y"]);
@@ -113,12 +183,27 @@ fn large_blocks_arrive_whole() {
     b.output("sums", sums);
     let plan = b.finish();
     for processes in [false, true] {
-        let outputs = compute(&cluster(2, 2, processes).client(), &plan, &ComputeOptions::default());
+        let outputs = compute(
+            &cluster(2, 2, processes).client(),
+            &plan,
+            &ComputeOptions::default(),
+        );
         let product = f64s(&outputs[0]);
         assert_eq!(product.len(), 2048 * 2048);
-        assert!(product.iter().enumerate().all(|(i, v)| *v == 2.0 * (i % 2048) as f64));
+        assert!(
+            product
+                .iter()
+                .enumerate()
+                .all(|(i, v)| *v == 2.0 * (i % 2048) as f64)
+        );
         let sums = f64s(&outputs[1]);
-        assert!(sums.iter().enumerate().all(|(i, v)| *v == 4096.0 * i as f64), "{:?}", &sums[..4]);
+        assert!(
+            sums.iter()
+                .enumerate()
+                .all(|(i, v)| *v == 4096.0 * i as f64),
+            "{:?}",
+            &sums[..4]
+        );
     }
 }
 
@@ -131,7 +216,11 @@ fn later_stages_get_what_earlier_ones_left() {
     let same = b.add(Op::Binary(BinaryOp::Eq), &[ones, mean]).unwrap();
     let count = reduce(&mut b, ReduceOp::Sum, same, &["y", "x"]);
     b.output("same", count);
-    let outputs = compute(&cluster(2, 1, false).client(), &b.finish(), &ComputeOptions::default());
+    let outputs = compute(
+        &cluster(2, 1, false).client(),
+        &b.finish(),
+        &ComputeOptions::default(),
+    );
     assert_eq!(i64s(&outputs[0]), [4096]);
 }
 
@@ -143,7 +232,11 @@ fn a_killed_worker_costs_nothing_but_time() {
         let plan = slow_plan(3_000);
         let (tell, told) = std::sync::mpsc::channel();
         let running = std::thread::spawn(move || {
-            client.compute(&plan, &one_tile(), |p| drop(tell.send(p.tasks_done))).unwrap()
+            client
+                .compute(&plan, &one_tile(), |p| {
+                    let _ = tell.send(p.tasks_done);
+                })
+                .unwrap()
         });
         // The worker goes when the job is under way, and the job is not over then.
         while told.recv().unwrap() == 0 {}
@@ -160,7 +253,11 @@ fn a_cut_connection_is_opened_again() {
     let client = cluster.client();
     let (tell, told) = std::sync::mpsc::channel();
     let running = std::thread::spawn(move || {
-        client.compute(&slow_plan(1_000), &one_tile(), |p| drop(tell.send(p.tasks_done))).unwrap()
+        client
+            .compute(&slow_plan(1_000), &one_tile(), |p| {
+                let _ = tell.send(p.tasks_done);
+            })
+            .unwrap()
     });
     while told.recv().unwrap() == 0 {}
     assert!(cluster.cut_worker(0));
@@ -175,7 +272,10 @@ fn a_cancelled_job_ends_and_leaves_the_cluster_usable() {
     let cancel = options.cancel.clone();
     let begun = Instant::now();
     let outcome = client.compute(&slow_plan(1_000_000), &options, |_| cancel.cancel());
-    assert!(matches!(outcome, Err(ComputeError::Cancelled)), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(ComputeError::Cancelled)),
+        "{outcome:?}"
+    );
     assert!(begun.elapsed() < Duration::from_secs(20));
     counts(&client);
 }
@@ -184,11 +284,16 @@ fn a_cancelled_job_ends_and_leaves_the_cluster_usable() {
 fn a_named_job_outlives_its_client() {
     let cluster = cluster(1, 1, false);
     let client = cluster.client();
-    let options = ComputeOptions { name: Some("nightly".into()), ..one_tile() };
+    let options = ComputeOptions {
+        name: Some("nightly".into()),
+        ..one_tile()
+    };
     let outputs = compute(&client, &count_plan(10), &options);
     assert_eq!(i64s(&outputs[0]), [10]);
     let missing = client.attach("weekly", &CancelToken::default(), |_| {});
-    let Err(ComputeError::Refused(why)) = missing else { panic!("{missing:?}") };
+    let Err(ComputeError::Refused(why)) = missing else {
+        panic!("{missing:?}")
+    };
     assert!(why.contains("weekly"), "{why}");
 }
 
@@ -196,8 +301,12 @@ fn a_named_job_outlives_its_client() {
 fn a_plan_that_makes_no_sense_is_refused() {
     let mut plan = count_plan(3);
     plan.outputs[0].node = NodeId(99);
-    let outcome = cluster(1, 1, false).client().compute(&plan, &ComputeOptions::default(), |_| {});
-    let Err(ComputeError::Refused(why)) = outcome else { panic!("{outcome:?}") };
+    let outcome = cluster(1, 1, false)
+        .client()
+        .compute(&plan, &ComputeOptions::default(), |_| {});
+    let Err(ComputeError::Refused(why)) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert!(why.contains("count"), "{why}");
 }
 
@@ -205,7 +314,9 @@ fn a_plan_that_makes_no_sense_is_refused() {
 fn no_scheduler_is_told_soon_and_clearly() {
     let begun = Instant::now();
     let outcome = Client::connect("tcp://127.0.0.1:9");
-    let Err(error @ ComputeError::Connect(_)) = outcome else { panic!("{outcome:?}") };
+    let Err(error @ ComputeError::Connect(_)) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert!(error.to_string().contains("tcp://127.0.0.1:9"), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(Client::connect("not an address").is_err());
@@ -217,18 +328,38 @@ fn a_taken_port_is_named() {
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let taken = std::net::TcpListener::bind((local, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    let config = SchedulerConfig { listen: Some(SocketAddr::new(local, port)), dashboard: None };
+    let config = SchedulerConfig {
+        listen: Some(SocketAddr::new(local, port)),
+        dashboard: None,
+    };
     let outcome = runtime.block_on(Scheduler::start(config));
-    let Err(error @ StartError::PortTaken(_)) = outcome else { panic!("{outcome:?}") };
+    let Err(error @ StartError::PortTaken(_)) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert!(error.to_string().contains(&port.to_string()), "{error}");
-    let dashboard = DashboardConfig { host: local, port, tries: 1, hosts: Vec::new() };
-    let config = SchedulerConfig { listen: None, dashboard: Some(dashboard) };
+    let dashboard = DashboardConfig {
+        host: local,
+        port,
+        tries: 1,
+        hosts: Vec::new(),
+    };
+    let config = SchedulerConfig {
+        listen: None,
+        dashboard: Some(dashboard),
+    };
     let error = runtime.block_on(Scheduler::start(config)).unwrap_err();
     assert!(error.to_string().contains(&port.to_string()), "{error}");
 }
 
 #[test]
 fn an_empty_cluster_is_refused() {
-    let config = LocalClusterConfig { workers: 0, dashboard: None, ..LocalClusterConfig::default() };
-    assert!(matches!(LocalCluster::start(&config), Err(ClusterError::Empty { .. })));
+    let config = LocalClusterConfig {
+        workers: 0,
+        dashboard: None,
+        ..LocalClusterConfig::default()
+    };
+    assert!(matches!(
+        LocalCluster::start(&config),
+        Err(ClusterError::Empty { .. })
+    ));
 }

@@ -31,7 +31,14 @@ fn reference(data: &Path) -> Value {
 
 fn cluster(workers: u32, processes: bool) -> LocalCluster {
     let memory_limit = 1 << 30;
-    LocalCluster::start(&LocalClusterConfig { workers, slots: 1, memory_limit, processes, dashboard: None }).unwrap()
+    LocalCluster::start(&LocalClusterConfig {
+        workers,
+        slots: 1,
+        memory_limit,
+        processes,
+        dashboard: None,
+    })
+    .unwrap()
 }
 
 fn open(data: &Path, store: &str) -> Dataset {
@@ -51,14 +58,22 @@ fn ndvi(ds: &Dataset, keep: Option<&[i64]>) -> DataArray {
 
 /// `null` in the reference is NaN here.
 fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_f64().unwrap_or(f64::NAN))
+        .collect()
 }
 
 fn assert_close(what: &str, have: &[f64], expected: &[f64]) {
     assert_eq!(have.len(), expected.len(), "{what}");
     for (i, (h, e)) in have.iter().zip(expected).enumerate() {
         let close = (h.is_nan() && e.is_nan()) || (h - e).abs() <= 1e-9 * e.abs().max(1e-30);
-        assert!(close, "{what}, element {i}: {h} where the reference has {e}");
+        assert!(
+            close,
+            "{what}, element {i}: {h} where the reference has {e}"
+        );
     }
 }
 
@@ -75,9 +90,13 @@ impl Checks {
     }
 
     fn of(ds: &Dataset, facts: &Value) -> Checks {
-        let mut checks = Checks { arrays: Vec::new(), expected: Vec::new() };
-        let keep: Option<Vec<i64>> =
-            facts["valid_scl"].as_array().map(|v| v.iter().map(|c| c.as_i64().unwrap()).collect());
+        let mut checks = Checks {
+            arrays: Vec::new(),
+            expected: Vec::new(),
+        };
+        let keep: Option<Vec<i64>> = facts["valid_scl"]
+            .as_array()
+            .map(|v| v.iter().map(|c| c.as_i64().unwrap()).collect());
         let (all, masked) = (ndvi(ds, None), ndvi(ds, keep.as_deref()));
         let m = &facts["ndvi_masked"];
         let pixels = ["y", "x"];
@@ -86,8 +105,16 @@ impl Checks {
         checks.add("min", masked.min(pixels), numbers(&m["min_per_step"]));
         checks.add("max", masked.max(pixels), numbers(&m["max_per_step"]));
         checks.add("count", masked.count(pixels), numbers(&m["valid_count"]));
-        checks.add("unmasked mean", all.mean(pixels), numbers(&facts["ndvi_unmasked_mean_per_step"]));
-        checks.add("overall mean", masked.mean(..), vec![m["overall_mean"].as_f64().unwrap()]);
+        checks.add(
+            "unmasked mean",
+            all.mean(pixels),
+            numbers(&facts["ndvi_unmasked_mean_per_step"]),
+        );
+        checks.add(
+            "overall mean",
+            masked.mean(..),
+            vec![m["overall_mean"].as_f64().unwrap()],
+        );
         let over_time: [(&str, DataArray); 3] = [
             ("time_mean_mean", masked.mean("time")),
             ("time_max_mean", masked.max("time")),
@@ -107,22 +134,46 @@ impl Checks {
         let names: Vec<String> = (0..coord.len()).map(|i| coord.label(i)).collect();
         let groups = m["groupby_month"].as_object().unwrap();
         assert_eq!(groups.len(), names.len());
-        let of = |key: &str| names.iter().map(|n| groups[n][key].as_f64().unwrap_or(f64::NAN)).collect::<Vec<_>>();
-        self.add("mean of pixel means by month", per_pixel.mean(["y", "x"]), of("mean_of_pixel_means"));
+        let of = |key: &str| {
+            names
+                .iter()
+                .map(|n| groups[n][key].as_f64().unwrap_or(f64::NAN))
+                .collect::<Vec<_>>()
+        };
+        self.add(
+            "mean of pixel means by month",
+            per_pixel.mean(["y", "x"]),
+            of("mean_of_pixel_means"),
+        );
         self.add("pixels by month", per_pixel.count(["y", "x"]), of("pixels"));
         self.add("pooled mean by month", months.mean(..), of("pooled_mean"));
         let resampled = masked.resample("time", "MS").unwrap().mean("time");
         let expected = &m["resample_MS_mean_then_spatial_mean"];
         let coord = resampled.coord("time").unwrap();
-        let starts: Vec<String> = (0..coord.len()).map(|i| coord.label(i)[..10].to_owned()).collect();
-        let texts: Vec<&str> = expected["time"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+        let starts: Vec<String> = (0..coord.len())
+            .map(|i| coord.label(i)[..10].to_owned())
+            .collect();
+        let texts: Vec<&str> = expected["time"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|t| t.as_str().unwrap())
+            .collect();
         assert_eq!(starts, texts);
-        self.add("resampled to months", resampled.mean(["y", "x"]), numbers(&expected["value"]));
+        self.add(
+            "resampled to months",
+            resampled.mean(["y", "x"]),
+            numbers(&expected["value"]),
+        );
     }
 
     fn compare(&self, store: &str, results: &[Computed]) {
         for (result, (what, expected)) in results.iter().zip(&self.expected) {
-            assert_close(&format!("{what} of {store}"), &result.values_f64(), expected);
+            assert_close(
+                &format!("{what} of {store}"),
+                &result.values_f64(),
+                expected,
+            );
         }
     }
 }
@@ -162,10 +213,17 @@ fn the_same_plan_gives_the_same_bits() {
     let Some(data) = data() else { return };
     let ds = open(&data, "s2_tile_33TWM_202308.v3.zarr");
     let ndvi = ndvi(&ds, Some(&[4, 5, 6, 7]));
-    let arrays = [ndvi.mean(["y", "x"]), ndvi.std(["y", "x"], 0), ndvi.mean("time").mean(..)];
+    let arrays = [
+        ndvi.mean(["y", "x"]),
+        ndvi.std(["y", "x"], 0),
+        ndvi.mean("time").mean(..),
+    ];
     let bits = |cluster: &LocalCluster| {
         let results = compute(&cluster.client(), &arrays).unwrap();
-        results.iter().map(|r| r.bytes().to_vec()).collect::<Vec<_>>()
+        results
+            .iter()
+            .map(|r| r.bytes().to_vec())
+            .collect::<Vec<_>>()
     };
     let three = cluster(3, false);
     let first = bits(&three);
@@ -189,9 +247,17 @@ fn a_climate_series_by_hour_and_day() {
             ("mean", t2m.mean(..), vec![facts["mean"].as_f64().unwrap()]),
             ("min", t2m.min(..), vec![facts["min"].as_f64().unwrap()]),
             ("max", t2m.max(..), vec![facts["max"].as_f64().unwrap()]),
-            ("by hour", t2m.groupby("time.hour").unwrap().mean(..), numbers(&facts["groupby_hour_mean"])),
+            (
+                "by hour",
+                t2m.groupby("time.hour").unwrap().mean(..),
+                numbers(&facts["groupby_hour_mean"]),
+            ),
             ("by day", days.mean(..), numbers(&facts["daily_mean"])),
-            ("greatest of a day", days.max(..), numbers(&facts["daily_max_of_grid"])),
+            (
+                "greatest of a day",
+                days.max(..),
+                numbers(&facts["daily_max_of_grid"]),
+            ),
         ];
         let arrays: Vec<DataArray> = all.iter().map(|c| c.1.clone()).collect();
         let results = compute(&cluster.client(), &arrays).unwrap();
@@ -199,6 +265,9 @@ fn a_climate_series_by_hour_and_day() {
             assert_close(&format!("{what} of {name}"), &result.values_f64(), expected);
         }
         let first = results[4].coord("time").unwrap();
-        assert_eq!(first.label(0), time::iso(time::parse_period("2019-03-01").unwrap().first));
+        assert_eq!(
+            first.label(0),
+            time::iso(time::parse_period("2019-03-01").unwrap().first)
+        );
     }
 }

@@ -9,7 +9,9 @@ use crate::prefetch::{FetchedTile, REQUESTS, fetch_tile};
 use crate::process;
 use crate::session::Link;
 use crate::slots::{Mailbox, Work};
-use dasklike_graph::protocol::{Block, Epoch, Instant, JobId, JobSpec, TaskError, ToScheduler, ToWorker};
+use dasklike_graph::protocol::{
+    Block, Epoch, Instant, JobId, JobSpec, TaskError, ToScheduler, ToWorker,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -100,12 +102,18 @@ impl Executor {
             };
             let earlier = std::mem::take(&mut batch);
             if !earlier.is_empty() {
-                self.dispatch(Event::FromScheduler { epoch, messages: earlier });
+                self.dispatch(Event::FromScheduler {
+                    epoch,
+                    messages: earlier,
+                });
             }
             self.learn(job, &spec);
         }
         if !batch.is_empty() {
-            self.dispatch(Event::FromScheduler { epoch, messages: batch });
+            self.dispatch(Event::FromScheduler {
+                epoch,
+                messages: batch,
+            });
         }
     }
 
@@ -127,7 +135,9 @@ impl Executor {
             let at = *alarm.borrow_and_update();
             let due = async {
                 match at {
-                    Some(at) => tokio::time::sleep(Duration::from_nanos(at.since(self.now()))).await,
+                    Some(at) => {
+                        tokio::time::sleep(Duration::from_nanos(at.since(self.now()))).await
+                    }
                     None => std::future::pending().await,
                 }
             };
@@ -178,22 +188,32 @@ impl Executor {
             // Collected before, so that what one event gave leaves together.
             Effect::Send(_) => {}
             Effect::Fetch { fetch, task } => {
-                let Some(job) = inner.jobs.get(&task.job).cloned() else { return };
+                let Some(job) = inner.jobs.get(&task.job).cloned() else {
+                    return;
+                };
                 let executor = self.clone();
                 let running = self.runtime.spawn(async move {
                     let result = fetch_tile(&job, task.stage, task.tile, &executor.requests).await;
                     executor.fetched(fetch, result);
                 });
-                inner.fetches.insert(fetch, Fetch::UnderWay(running.abort_handle()));
+                inner
+                    .fetches
+                    .insert(fetch, Fetch::UnderWay(running.abort_handle()));
             }
             Effect::DropFetch { fetch } => {
                 if let Some(fetch) = inner.fetches.remove(&fetch) {
                     fetch.abort();
                 }
             }
-            Effect::Start { slot, task, fetch, .. } => {
-                let Some(job) = inner.jobs.get(&task.job).cloned() else { return };
-                let fetched = fetch.and_then(|f| inner.fetches.remove(&f)).and_then(Fetch::into_held);
+            Effect::Start {
+                slot, task, fetch, ..
+            } => {
+                let Some(job) = inner.jobs.get(&task.job).cloned() else {
+                    return;
+                };
+                let fetched = fetch
+                    .and_then(|f| inner.fetches.remove(&f))
+                    .and_then(Fetch::into_held);
                 self.mailboxes[slot.0 as usize].put(Work { task, job, fetched });
             }
             Effect::KeepInline { job, inline, bytes } => {
@@ -215,7 +235,9 @@ impl Executor {
     fn fetched(self: &Arc<Executor>, id: FetchId, result: Result<FetchedTile, TaskError>) {
         let mut inner = self.lock();
         // The core dropped it meanwhile and does not want to hear of it.
-        let Some(fetch) = inner.fetches.get_mut(&id) else { return };
+        let Some(fetch) = inner.fetches.get_mut(&id) else {
+            return;
+        };
         let result = result.map(|tile| *fetch = Fetch::Held(tile));
         if result.is_err() {
             inner.fetches.remove(&id);
@@ -224,7 +246,8 @@ impl Executor {
     }
 
     fn push(self: &Arc<Executor>, inner: &Inner, push: PushId, job: JobId, block: Block) {
-        let (Some(link), Some(epoch), Some(worker)) = (inner.link.clone(), inner.core.epoch(), inner.core.worker())
+        let (Some(link), Some(epoch), Some(worker)) =
+            (inner.link.clone(), inner.core.epoch(), inner.core.worker())
         else {
             return;
         };

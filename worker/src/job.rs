@@ -26,9 +26,15 @@ impl Job {
     /// Lowers the plan and prepares to read its sources. Reads nothing.
     pub(crate) fn new(spec: &JobSpec) -> Result<Job, TaskError> {
         // The scheduler has lowered the same plan with the same budget.
-        let lowered = lower(&spec.plan, &spec.budget)
-            .map_err(|e| TaskError { kind: ErrorKind::Internal, message: format!("the worker cannot lower the plan: {e}") })?;
-        let readers = spec.plan.sources.iter().map(|s| ArrayReader::open(s).map_err(|e| opening(&e)));
+        let lowered = lower(&spec.plan, &spec.budget).map_err(|e| TaskError {
+            kind: ErrorKind::Internal,
+            message: format!("the worker cannot lower the plan: {e}"),
+        })?;
+        let readers = spec
+            .plan
+            .sources
+            .iter()
+            .map(|s| ArrayReader::open(s).map_err(|e| opening(&e)));
         Ok(Job {
             readers: readers.collect::<Result<_, _>>()?,
             sources: spec.plan.sources.clone(),
@@ -44,22 +50,34 @@ impl Job {
         let fetched = |stage: &Stage| {
             let inputs = stage.passes.iter().flat_map(|p| &p.inputs);
             let remote = |origin| match origin {
-                Origin::Stored(id) => self.readers.get(id.0 as usize).is_some_and(|r| !r.is_local()),
+                Origin::Stored(id) => self
+                    .readers
+                    .get(id.0 as usize)
+                    .is_some_and(|r| !r.is_local()),
                 Origin::Inline(_) | Origin::Local(_) => false,
             };
             inputs.map(|i| i.origin).any(remote)
         };
-        JobStages { fetched: self.lowered.stages.iter().map(fetched).collect(), lowered: self.lowered.clone() }
+        JobStages {
+            fetched: self.lowered.stages.iter().map(fetched).collect(),
+            lowered: self.lowered.clone(),
+        }
     }
 
     /// The compiled stage.
     pub(crate) fn evaluator(&self, id: StageId) -> Result<&Evaluator, TaskError> {
-        let unknown = || TaskError { kind: ErrorKind::Internal, message: format!("the plan has no stage {}", id.0) };
+        let unknown = || TaskError {
+            kind: ErrorKind::Internal,
+            message: format!("the plan has no stage {}", id.0),
+        };
         let stage = self.lowered.stages.get(id.0 as usize).ok_or_else(unknown)?;
         let compiled = self.evaluators[id.0 as usize].get_or_init(|| {
             Evaluator::new(stage, &self.sources).map_err(|e| TaskError {
                 kind: ErrorKind::Internal,
-                message: format!("stage {} cannot be compiled: {e}: this is a bug, please report it", id.0),
+                message: format!(
+                    "stage {} cannot be compiled: {e}: this is a bug, please report it",
+                    id.0
+                ),
             })
         });
         compiled.as_ref().map_err(TaskError::clone)
@@ -99,5 +117,8 @@ fn opening(error: &OpenError) -> TaskError {
         OpenError::Store(_) | OpenError::Read { .. } => ErrorKind::Store,
         _ => ErrorKind::Array,
     };
-    TaskError { kind, message: error.to_string() }
+    TaskError {
+        kind,
+        message: error.to_string(),
+    }
 }

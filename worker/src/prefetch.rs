@@ -26,23 +26,43 @@ pub(crate) struct FetchedTile {
 impl FetchedTile {
     /// The bytes of a chunk, if it was fetched and if it is stored.
     pub(crate) fn get(&self, source: SourceId, index: &[u64]) -> Option<Option<&Bytes>> {
-        self.chunks.get(&(source, index.to_vec())).map(Option::as_ref)
+        self.chunks
+            .get(&(source, index.to_vec()))
+            .map(Option::as_ref)
     }
 }
 
 /// Fetches every remote chunk that the tile reads. Dropping the future cancels the requests.
 pub(crate) async fn fetch_tile(
-    job: &Job, stage: StageId, tile: Tile, permits: &Semaphore,
+    job: &Job,
+    stage: StageId,
+    tile: Tile,
+    permits: &Semaphore,
 ) -> Result<FetchedTile, TaskError> {
-    let Some(stage) = job.lowered.stages.get(stage.0 as usize) else { return Ok(FetchedTile::default()) };
+    let Some(stage) = job.lowered.stages.get(stage.0 as usize) else {
+        return Ok(FetchedTile::default());
+    };
     let begun = Instant::now();
-    let remote = |source: &SourceId| job.readers.get(source.0 as usize).is_some_and(|r| !r.is_local());
-    let wanted = stage.chunks_of(&job.sources, tile).into_iter().filter(|(source, _)| remote(source));
+    let remote = |source: &SourceId| {
+        job.readers
+            .get(source.0 as usize)
+            .is_some_and(|r| !r.is_local())
+    };
+    let wanted = stage
+        .chunks_of(&job.sources, tile)
+        .into_iter()
+        .filter(|(source, _)| remote(source));
     let mut requests: FuturesUnordered<_> = wanted
         .map(|(source, index)| async move {
-            let closed = |_| TaskError { kind: ErrorKind::Internal, message: "the worker is ending".to_owned() };
+            let closed = |_| TaskError {
+                kind: ErrorKind::Internal,
+                message: "the worker is ending".to_owned(),
+            };
             let _permit = permits.acquire().await.map_err(closed)?;
-            let bytes = job.readers[source.0 as usize].fetch(&index).await.map_err(|e| failed(&e))?;
+            let bytes = job.readers[source.0 as usize]
+                .fetch(&index)
+                .await
+                .map_err(|e| failed(&e))?;
             Ok(((source, index), bytes))
         })
         .collect();

@@ -4,7 +4,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Resident bytes of the process; 0 where the system does not tell.
 pub(crate) fn resident_bytes() -> u64 {
-    let Ok(text) = std::fs::read_to_string("/proc/self/statm") else { return 0 };
+    let Ok(text) = std::fs::read_to_string("/proc/self/statm") else {
+        return 0;
+    };
     let pages: Option<u64> = text.split_whitespace().nth(1).and_then(|p| p.parse().ok());
     pages.unwrap_or(0) * rustix::param::page_size() as u64
 }

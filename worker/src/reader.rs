@@ -20,23 +20,43 @@ pub(crate) struct TileReader<'a> {
 impl ChunkReader for TileReader<'_> {
     type Error = TaskError;
 
-    fn read(&mut self, source: SourceId, index: &[u64], into: &mut [u8]) -> Result<Chunk, TaskError> {
+    fn read(
+        &mut self,
+        source: SourceId,
+        index: &[u64],
+        into: &mut [u8],
+    ) -> Result<Chunk, TaskError> {
         if self.job.is_forgotten() {
             return Err(internal("the job has ended".to_owned()));
         }
         let unknown = || internal(format!("the plan has no source {}", source.0));
-        let reader = self.job.readers.get(source.0 as usize).ok_or_else(unknown)?;
+        let reader = self
+            .job
+            .readers
+            .get(source.0 as usize)
+            .ok_or_else(unknown)?;
         let before = Instant::now();
         let presence = if reader.is_local() {
-            reader.read_local(index, self.scratch, into).map_err(|e| failed(&e))?
+            reader
+                .read_local(index, self.scratch, into)
+                .map_err(|e| failed(&e))?
         } else {
             let fetched = self.fetched.as_ref().and_then(|f| f.get(source, index));
-            let unknown = || internal(format!("chunk {index:?} of source {} was not fetched", source.0));
+            let unknown = || {
+                internal(format!(
+                    "chunk {index:?} of source {} was not fetched",
+                    source.0
+                ))
+            };
             match fetched.ok_or_else(unknown)? {
                 None => Presence::Absent,
                 Some(bytes) => {
-                    reader.decode(index, bytes, self.scratch, into).map_err(|e| failed(&e))?;
-                    Presence::Stored { encoded_bytes: bytes.len() as u64 }
+                    reader
+                        .decode(index, bytes, self.scratch, into)
+                        .map_err(|e| failed(&e))?;
+                    Presence::Stored {
+                        encoded_bytes: bytes.len() as u64,
+                    }
                 }
             }
         };
@@ -66,9 +86,15 @@ pub(crate) fn failed(error: &ReadError) -> TaskError {
         ReadErrorKind::Request(_) => ErrorKind::Internal,
         _ => ErrorKind::Store,
     };
-    TaskError { kind, message: error.to_string() }
+    TaskError {
+        kind,
+        message: error.to_string(),
+    }
 }
 
 fn internal(message: String) -> TaskError {
-    TaskError { kind: ErrorKind::Internal, message }
+    TaskError {
+        kind: ErrorKind::Internal,
+        message,
+    }
 }

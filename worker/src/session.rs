@@ -43,7 +43,13 @@ impl Link {
     }
 
     /// Hands a block over; ends when it is on its way to its clients.
-    pub(crate) async fn push(&self, epoch: Epoch, worker: WorkerId, job: JobId, block: Block) -> Result<(), Status> {
+    pub(crate) async fn push(
+        &self,
+        epoch: Epoch,
+        worker: WorkerId,
+        job: JobId,
+        block: Block,
+    ) -> Result<(), Status> {
         let pieces = futures::stream::iter(pieces(epoch, worker, job, block));
         self.client.clone().push_block(pieces).await.map(|_| ())
     }
@@ -70,7 +76,10 @@ pub(crate) enum Connection {
 
 /// Keeps a connection until the worker is refused or the future is dropped.
 pub(crate) async fn keep(
-    executor: Arc<Executor>, connector: Connector, me: WorkerHello, status: watch::Sender<Connection>,
+    executor: Arc<Executor>,
+    connector: Connector,
+    me: WorkerHello,
+    status: watch::Sender<Connection>,
     cuts: watch::Sender<bool>,
 ) {
     let mut wait = FIRST_RETRY;
@@ -94,16 +103,25 @@ pub(crate) async fn keep(
 
 /// Trying again would bring the same answer.
 fn is_final(status: &Status) -> bool {
-    matches!(status.code(), Code::FailedPrecondition | Code::InvalidArgument | Code::Unimplemented)
+    matches!(
+        status.code(),
+        Code::FailedPrecondition | Code::InvalidArgument | Code::Unimplemented
+    )
 }
 
 /// One connection, from its opening to its end. `Ok` if the scheduler ever welcomed the worker.
 async fn session(
-    executor: &Arc<Executor>, connector: &Connector, me: &WorkerHello, status: &watch::Sender<Connection>,
+    executor: &Arc<Executor>,
+    connector: &Connector,
+    me: &WorkerHello,
+    status: &watch::Sender<Connection>,
     cuts: &watch::Sender<bool>,
 ) -> Result<(), Status> {
     cuts.send_replace(false);
-    let channel = connector.connect().await.map_err(|e| Status::unavailable(e.to_string()))?;
+    let channel = connector
+        .connect()
+        .await
+        .map_err(|e| Status::unavailable(e.to_string()))?;
     let mut client = WorkerClient::new(channel)
         .max_decoding_message_size(MAX_PLAN_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
@@ -115,11 +133,15 @@ async fn session(
         let epoch = Epoch(sent.load(Ordering::Relaxed));
         futures::stream::iter(worker_frames(epoch, &batch))
     });
-    let outgoing = futures::stream::once(async { () }).map({
+    let outgoing = futures::stream::iter([()]).map({
         let me = me.clone();
         move |()| register(&me)
     });
-    let link = Link { outbox, client: client.clone(), cut: cuts.clone() };
+    let link = Link {
+        outbox,
+        client: client.clone(),
+        cut: cuts.clone(),
+    };
     let mut incoming = client.session(outgoing.chain(frames)).await?.into_inner();
     executor.connected(link);
     let mut cut = cuts.subscribe();
@@ -130,9 +152,16 @@ async fn session(
             _ = cut.wait_for(|cut| *cut) => break,
         };
         let Ok(Some(frame)) = frame else { break };
-        let messages = frame.messages.into_iter().map(to_worker_from_proto).collect::<Result<Vec<ToWorker>, _>>();
+        let messages = frame
+            .messages
+            .into_iter()
+            .map(to_worker_from_proto)
+            .collect::<Result<Vec<ToWorker>, _>>();
         let messages = messages.map_err(|e| Status::failed_precondition(e.to_string()))?;
-        if messages.iter().any(|m| matches!(m, ToWorker::Welcome { .. })) {
+        if messages
+            .iter()
+            .any(|m| matches!(m, ToWorker::Welcome { .. }))
+        {
             epoch.store(frame.epoch, Ordering::Relaxed);
             welcome = true;
         }
@@ -141,16 +170,33 @@ async fn session(
             status.send_replace(Connection::Connected);
         }
     }
-    if welcome { Ok(()) } else { Err(Status::unavailable("the scheduler closed the connection")) }
+    if welcome {
+        Ok(())
+    } else {
+        Err(Status::unavailable("the scheduler closed the connection"))
+    }
 }
 
 fn register(me: &WorkerHello) -> pb::WorkerFrame {
-    let register =
-        pb::Register { hello: Some(hello()), name: me.name.clone(), slots: me.slots, memory_limit: me.memory_limit };
-    pb::WorkerFrame { register: Some(register), epoch: 0, messages: Vec::new() }
+    let register = pb::Register {
+        hello: Some(hello()),
+        name: me.name.clone(),
+        slots: me.slots,
+        memory_limit: me.memory_limit,
+    };
+    pb::WorkerFrame {
+        register: Some(register),
+        epoch: 0,
+        messages: Vec::new(),
+    }
 }
 
-fn pieces(epoch: Epoch, worker: WorkerId, job: JobId, block: Block) -> impl Iterator<Item = pb::PushPiece> + Send {
+fn pieces(
+    epoch: Epoch,
+    worker: WorkerId,
+    job: JobId,
+    block: Block,
+) -> impl Iterator<Item = pb::PushPiece> + Send {
     let output = match block.target {
         Target::Output(output) => Some(output.0),
         // The core pushes blocks of outputs only.
@@ -167,6 +213,14 @@ fn pieces(epoch: Epoch, worker: WorkerId, job: JobId, block: Block) -> impl Iter
         let data = rest.split_to(rest.len().min(PIECE_BYTES));
         let total_bytes = if first.is_some() { total_bytes } else { 0 };
         let region = first.unwrap_or_default();
-        Some(pb::PushPiece { epoch: epoch.0, worker: worker.0, job: job.0, output: output?, region, total_bytes, data })
+        Some(pb::PushPiece {
+            epoch: epoch.0,
+            worker: worker.0,
+            job: job.0,
+            output: output?,
+            region,
+            total_bytes,
+            data,
+        })
     })
 }

@@ -65,7 +65,12 @@ impl Mailbox {
                     *place = Letter::Close;
                     return None;
                 }
-                Letter::None => place = self.arrived.wait(place).unwrap_or_else(PoisonError::into_inner),
+                Letter::None => {
+                    place = self
+                        .arrived
+                        .wait(place)
+                        .unwrap_or_else(PoisonError::into_inner)
+                }
             }
         }
     }
@@ -82,7 +87,9 @@ pub(crate) fn run(executor: &Arc<Executor>, slot: Slot) {
     let mut scratch = Scratch::new();
     let mut read_scratch = ReadScratch::default();
     while let Some(work) = executor.mailbox(slot).take() {
-        let caught = catch_unwind(AssertUnwindSafe(|| compute(work, &mut scratch, &mut read_scratch)));
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            compute(work, &mut scratch, &mut read_scratch)
+        }));
         let result = caught.unwrap_or_else(|panic| {
             scratch = Scratch::new();
             read_scratch = ReadScratch::default();
@@ -92,29 +99,68 @@ pub(crate) fn run(executor: &Arc<Executor>, slot: Slot) {
     }
 }
 
-fn compute(work: Work, scratch: &mut Scratch, read_scratch: &mut ReadScratch) -> Result<TileOutput, TaskError> {
+fn compute(
+    work: Work,
+    scratch: &mut Scratch,
+    read_scratch: &mut ReadScratch,
+) -> Result<TileOutput, TaskError> {
     let Work { task, job, fetched } = work;
     let evaluator = job.evaluator(task.stage)?;
     let fetch_ns = fetched.as_ref().map_or(0, |f| f.fetch_ns);
-    let stats = TaskStats { fetch_ns, ..TaskStats::default() };
-    let mut reader = TileReader { job: &job, scratch: read_scratch, fetched, stats };
+    let stats = TaskStats {
+        fetch_ns,
+        ..TaskStats::default()
+    };
+    let mut reader = TileReader {
+        job: &job,
+        scratch: read_scratch,
+        fetched,
+        stats,
+    };
     let begun = Instant::now();
-    let results = evaluator.run(scratch, task.tile, &*job, &mut reader).map_err(|error| match error {
-        RunError::Read { error, .. } => error,
-        error => TaskError { kind: ErrorKind::Compute, message: format!("{}: {error}", place(&task)) },
-    })?;
+    let results = evaluator
+        .run(scratch, task.tile, &*job, &mut reader)
+        .map_err(|error| match error {
+            RunError::Read { error, .. } => error,
+            error => TaskError {
+                kind: ErrorKind::Compute,
+                message: format!("{}: {error}", place(&task)),
+            },
+        })?;
     let mut stats = reader.stats;
     stats.compute_ns = (begun.elapsed().as_nanos() as u64).saturating_sub(stats.decode_ns);
     Ok(output(results, stats))
 }
 
 fn output(results: Vec<TileResult>, stats: TaskStats) -> TileOutput {
-    let mut output = TileOutput { stats, ..TileOutput::default() };
+    let mut output = TileOutput {
+        stats,
+        ..TileOutput::default()
+    };
     for result in results {
         match result {
-            TileResult::Block { target, region, bytes } => output.blocks.push(Block { target, region, bytes }),
-            TileResult::Partial { pass, sink, partial, .. } => {
-                output.partials.push((SinkId { pass: pass as u32, sink: sink as u32 }, partial));
+            TileResult::Block {
+                target,
+                region,
+                bytes,
+            } => output.blocks.push(Block {
+                target,
+                region,
+                bytes,
+            }),
+            TileResult::Partial {
+                pass,
+                sink,
+                partial,
+                ..
+            } => {
+                output.partials.push((
+                    SinkId {
+                        pass: pass as u32,
+                        sink: sink as u32,
+                    },
+                    partial,
+                ));
             }
         }
     }
@@ -126,7 +172,16 @@ fn place(task: &Task) -> String {
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> TaskError {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let message = format!("a task panicked: {}: this is a bug, please report it", text.unwrap_or("no message"));
-    TaskError { kind: ErrorKind::Compute, message }
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let message = format!(
+        "a task panicked: {}: this is a bug, please report it",
+        text.unwrap_or("no message")
+    );
+    TaskError {
+        kind: ErrorKind::Compute,
+        message,
+    }
 }

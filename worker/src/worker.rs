@@ -30,7 +30,9 @@ pub struct WorkerConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// A worker without slots or memory computes nothing.
-    #[error("worker {name:?} has {slots} slots and {memory_limit} bytes of memory: it needs at least one of each")]
+    #[error(
+        "worker {name:?} has {slots} slots and {memory_limit} bytes of memory: it needs at least one of each"
+    )]
     Config {
         /// Its name.
         name: String,
@@ -75,9 +77,18 @@ impl Worker {
     /// Starts a worker; its connection and its reading run in the current tokio runtime, its slots on threads
     /// of their own. It connects, and connects again, until it is told to end.
     pub fn start(config: WorkerConfig) -> Result<WorkerHandle, WorkerError> {
-        let WorkerConfig { name, slots, memory_limit, connector } = config;
+        let WorkerConfig {
+            name,
+            slots,
+            memory_limit,
+            connector,
+        } = config;
         if slots == 0 || memory_limit == 0 {
-            return Err(WorkerError::Config { name, slots, memory_limit });
+            return Err(WorkerError::Config {
+                name,
+                slots,
+                memory_limit,
+            });
         }
         let executor = Executor::new(slots, memory_limit);
         let mut threads = Vec::new();
@@ -92,14 +103,31 @@ impl Worker {
                 }
             }
         }
-        let hello = WorkerHello { name: name.clone(), slots, memory_limit };
+        let hello = WorkerHello {
+            name: name.clone(),
+            slots,
+            memory_limit,
+        };
         let (status, session) = watch::channel(Session::Connecting);
         let cut = watch::channel(false).0;
         let tasks = [
-            tokio::spawn(keep(executor.clone(), connector, hello, status, cut.clone())),
+            tokio::spawn(keep(
+                executor.clone(),
+                connector,
+                hello,
+                status,
+                cut.clone(),
+            )),
             tokio::spawn(executor.clone().keep_time()),
         ];
-        Ok(WorkerHandle { name, executor, threads, tasks, session, cut })
+        Ok(WorkerHandle {
+            name,
+            executor,
+            threads,
+            tasks,
+            session,
+            cut,
+        })
     }
 }
 
@@ -124,7 +152,11 @@ impl WorkerHandle {
     pub async fn ended(&self) -> Result<(), WorkerError> {
         let (mut exit, mut session) = (self.executor.exit(), self.session.clone());
         let refused = async {
-            match session.wait_for(|s| matches!(s, Session::Refused(_))).await.as_deref() {
+            match session
+                .wait_for(|s| matches!(s, Session::Refused(_)))
+                .await
+                .as_deref()
+            {
                 Ok(Session::Refused(why)) => Err(self.refused(why)),
                 _ => Ok(()),
             }
@@ -157,7 +189,10 @@ impl WorkerHandle {
     }
 
     fn refused(&self, why: &str) -> WorkerError {
-        WorkerError::Refused { name: self.name.clone(), why: why.to_owned() }
+        WorkerError::Refused {
+            name: self.name.clone(),
+            why: why.to_owned(),
+        }
     }
 }
 

@@ -38,10 +38,17 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Args::parse().command {
+fn main() -> std::process::ExitCode {
+    let outcome = match Args::parse().command {
         Command::Test { only } => checks::run_all(&only),
         Command::Bench { names } => bench::run_all(&names),
         Command::Codegen { check } => codegen::run(check),
+    };
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            run::say(&format!("{error:#}"));
+            std::process::ExitCode::FAILURE
+        }
     }
 }

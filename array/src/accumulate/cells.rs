@@ -23,7 +23,9 @@ pub(super) fn feed<T: Element, const MODE: u8>(
     }
     let column = |k: Option<usize>| k.map(|k| k * place.cells + place.cell);
     if let Some(at) = column(columns.count) {
-        each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, _, ok| w + ok as u64);
+        each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, _, ok| {
+            w + ok as u64
+        });
     }
     if let Some(at) = column(columns.sum_float) {
         each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, v, ok| {
@@ -31,21 +33,31 @@ pub(super) fn feed<T: Element, const MODE: u8>(
         });
     }
     if let Some(at) = column(columns.sum_int) {
-        each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, v, _| w.wrapping_add(v.to_word()));
+        each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, v, _| {
+            w.wrapping_add(v.to_word())
+        });
     }
     for (k, least) in [(columns.min, true), (columns.max, false)] {
         if let Some(at) = column(k) {
             each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, v, ok| {
                 let y = v.to_word();
-                if ok & replaces::<T, MODE>(w, y, least) { y } else { w }
+                if ok & replaces::<T, MODE>(w, y, least) {
+                    y
+                } else {
+                    w
+                }
             });
         }
     }
     if let Some(at) = column(columns.any) {
-        each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, v, _| w | !v.is_zero() as u64);
+        each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, v, _| {
+            w | !v.is_zero() as u64
+        });
     }
     if let Some(at) = column(columns.all) {
-        each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, v, _| w & !v.is_zero() as u64);
+        each::<T, MODE>(&mut words[at..], place.stride, values, mask, |w, v, _| {
+            w & !v.is_zero() as u64
+        });
     }
 }
 
@@ -79,7 +91,7 @@ fn each<T: Element, const MODE: u8>(
 }
 
 /// Updates the squared distances from the mean (the first of `columns`) by one value a cell; the others are
-/// the columns of counts and sums, not yet updated.
+/// the columns of counts and sums, not yet updated, which lie before it.
 #[inline(always)]
 fn distances<T: Element, const MODE: u8>(
     columns: [usize; 3],
@@ -89,15 +101,39 @@ fn distances<T: Element, const MODE: u8>(
     mask: &[u8],
 ) {
     let at = columns.map(|k| k * place.cells + place.cell);
-    for (i, v) in values.iter().enumerate() {
-        let step = i * place.stride;
-        let counts_in = (MODE != MASKED || mask[i] != 0) & (MODE == KEEP || !v.is_nan());
-        let before =
-            (words[at[1] + step], f64::from_bits(words[at[2] + step]), f64::from_bits(words[at[0] + step]));
-        if counts_in {
-            let v = v.to_f64();
-            // The distance of a value from itself: 0, and NaN for NaN and infinities.
-            words[at[0] + step] = chan(before, (1, v, v - v)).to_bits();
+    let (before, m2) = words.split_at_mut(columns[0] * place.cells);
+    let m2 = &mut m2[place.cell..];
+    let (counts, sums) = (&before[at[1]..], &before[at[2]..]);
+    let update = |m2: &mut u64, count: u64, sum: u64, v: T, selected: bool| {
+        let counts_in = selected & (MODE == KEEP || !v.is_nan());
+        let v = v.to_f64();
+        // A value's squared distance from itself, which NaN and infinities do not have.
+        let own = if v.is_finite() { 0.0 } else { f64::NAN };
+        let (sum, old) = (f64::from_bits(sum), f64::from_bits(*m2));
+        let new = chan((count, sum, old), (1, v, own));
+        *m2 = if counts_in { new } else { old }.to_bits();
+    };
+    if place.stride == 1 {
+        let n = values.len();
+        let cells = m2[..n]
+            .iter_mut()
+            .zip(&counts[..n])
+            .zip(&sums[..n])
+            .zip(values);
+        if MODE == MASKED {
+            for ((((m2, count), sum), v), m) in cells.zip(mask) {
+                update(m2, *count, *sum, *v, *m != 0);
+            }
+        } else {
+            for (((m2, count), sum), v) in cells {
+                update(m2, *count, *sum, *v, true);
+            }
         }
+        return;
+    }
+    for (i, v) in values.iter().enumerate() {
+        let cell = i * place.stride;
+        let selected = MODE != MASKED || mask[i] != 0;
+        update(&mut m2[cell], counts[cell], sums[cell], *v, selected);
     }
 }

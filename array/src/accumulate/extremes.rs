@@ -15,9 +15,21 @@ impl<T: Element> Lanes<T> for Extremes<T> {
     /// What is left out becomes the greatest or the least: a blend and a minimum.
     #[inline(always)]
     fn add(&mut self, j: usize, value: T, counts_in: bool) {
-        let (low, high) = if counts_in { (value, value) } else { (T::GREATEST, T::LEAST) };
-        self.least[j] = if low < self.least[j] { low } else { self.least[j] };
-        self.greatest[j] = if high > self.greatest[j] { high } else { self.greatest[j] };
+        let (low, high) = if counts_in {
+            (value, value)
+        } else {
+            (T::GREATEST, T::LEAST)
+        };
+        self.least[j] = if low < self.least[j] {
+            low
+        } else {
+            self.least[j]
+        };
+        self.greatest[j] = if high > self.greatest[j] {
+            high
+        } else {
+            self.greatest[j]
+        };
     }
 }
 
@@ -28,12 +40,23 @@ pub(super) fn extremes<T: Element, const MODE: u8>(values: &[T], mask: &[u8]) ->
         let (less, more) = integers(values);
         return (less.to_word(), more.to_word());
     }
-    let mut e = Extremes { least: [T::GREATEST; LANES], greatest: [T::LEAST; LANES] };
+    let mut e = Extremes {
+        least: [T::GREATEST; LANES],
+        greatest: [T::LEAST; LANES],
+    };
     lanes::feed::<T, MODE, _>(&mut e, values, mask);
     let (less, more) = (least(&e.least), greatest(&e.greatest));
     // Each value that counts is no less than the one and no greater than the other.
-    let nan = if MODE == KEEP { any_nan(values) } else { less > more };
-    if nan { (f64::NAN.to_bits(), f64::NAN.to_bits()) } else { (less.to_word(), more.to_word()) }
+    let nan = if MODE == KEEP {
+        any_nan(values)
+    } else {
+        less > more
+    };
+    if nan {
+        (f64::NAN.to_bits(), f64::NAN.to_bits())
+    } else {
+        (less.to_word(), more.to_word())
+    }
 }
 
 /// The order of integers does not matter, so the compiler may choose the lanes.
@@ -55,12 +78,16 @@ fn any_nan<T: Element>(values: &[T]) -> bool {
 
 #[inline(always)]
 fn least<T: Element>(values: &[T]) -> T {
-    values.iter().fold(T::GREATEST, |a, b| if *b < a { *b } else { a })
+    values
+        .iter()
+        .fold(T::GREATEST, |a, b| if *b < a { *b } else { a })
 }
 
 #[inline(always)]
 fn greatest<T: Element>(values: &[T]) -> T {
-    values.iter().fold(T::LEAST, |a, b| if *b > a { *b } else { a })
+    values
+        .iter()
+        .fold(T::LEAST, |a, b| if *b > a { *b } else { a })
 }
 
 /// Whether word `y` takes the place of `x`, as [`dasklike_graph::reduce::State`] merges minima (`least`) and
@@ -70,9 +97,17 @@ pub(super) fn replaces<T: Element, const MODE: u8>(x: u64, y: u64, least: bool) 
     if T::FLOAT {
         let (x, y) = (f64::from_bits(x), f64::from_bits(y));
         let better = if least { y < x } else { y > x };
-        if MODE == KEEP { !x.is_nan() & (y.is_nan() | better) } else { !y.is_nan() & (x.is_nan() | better) }
+        if MODE == KEEP {
+            !x.is_nan() & (y.is_nan() | better)
+        } else {
+            !y.is_nan() & (x.is_nan() | better)
+        }
     } else if T::SIGNED {
-        if least { (y as i64) < x as i64 } else { (y as i64) > x as i64 }
+        if least {
+            (y as i64) < x as i64
+        } else {
+            (y as i64) > x as i64
+        }
     } else if least {
         y < x
     } else {

@@ -11,14 +11,22 @@ pub(super) trait Lanes<T>: Copy {
 }
 
 /// Lets a strip in. Value `i` goes to lane `i % LANES`.
-pub(super) fn feed<T: Element, const MODE: u8, A: Lanes<T>>(lanes: &mut A, values: &[T], mask: &[u8]) {
+pub(super) fn feed<T: Element, const MODE: u8, A: Lanes<T>>(
+    lanes: &mut A,
+    values: &[T],
+    mask: &[u8],
+) {
     let (blocks, rest) = values.as_chunks::<LANES>();
     let (masks, rest_mask) = mask.as_chunks::<LANES>();
     if !blocks.is_empty() {
         feed_blocks::<T, MODE, A>(lanes, blocks, masks);
     }
     for (j, v) in rest.iter().enumerate() {
-        lanes.add(j, *v, (MODE != MASKED || rest_mask[j] != 0) & (MODE == KEEP || !v.is_nan()));
+        lanes.add(
+            j,
+            *v,
+            (MODE != MASKED || rest_mask[j] != 0) & (MODE == KEEP || !v.is_nan()),
+        );
     }
 }
 
@@ -36,14 +44,14 @@ fn feed_blocks<T: Element, const MODE: u8, A: Lanes<T>>(
     let mut local = *lanes;
     if MODE == MASKED {
         for (block, mask) in blocks.iter().zip(masks) {
-            for j in 0..LANES {
-                local.add(j, block[j], (mask[j] != 0) & !block[j].is_nan());
+            for (j, (v, m)) in block.iter().zip(mask).enumerate() {
+                local.add(j, *v, (*m != 0) & !v.is_nan());
             }
         }
     } else {
         for block in blocks {
-            for j in 0..LANES {
-                local.add(j, block[j], MODE == KEEP || !block[j].is_nan());
+            for (j, v) in block.iter().enumerate() {
+                local.add(j, *v, MODE == KEEP || !v.is_nan());
             }
         }
     }

@@ -63,11 +63,14 @@ pub(crate) struct Place {
     pub(crate) stride: usize,
 }
 
+/// Lets `n` values into the words of a partial: columns, words, place, values, mask, `n`.
+type Feed = fn(&Columns, &mut [u64], Place, &[u8], &[u8], usize);
+
 /// The compiled accumulator of a sink.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reducer {
     columns: Columns,
-    feed: fn(&Columns, &mut [u64], Place, &[u8], &[u8], usize),
+    feed: Feed,
 }
 
 impl Reducer {
@@ -77,7 +80,10 @@ impl Reducer {
         let columns = Columns::of(state);
         let float = matches!(state.lane, Lane::F32 | Lane::F64);
         let moments = columns.count.is_some() && columns.sum_float.is_some();
-        if state.lane != dtype.lane() || (columns.m2.is_some() && !moments) || (float && columns.sum_int.is_some()) {
+        if state.lane != dtype.lane()
+            || (columns.m2.is_some() && !moments)
+            || (float && columns.sum_int.is_some())
+        {
             return None;
         }
         let mode = match (float && state.skipna, masked) {
@@ -95,7 +101,14 @@ impl Reducer {
     }
 
     /// Lets `n` values in. `mask` is empty where there is none.
-    pub(crate) fn feed(&self, words: &mut [u64], place: Place, values: &[u8], mask: &[u8], n: usize) {
+    pub(crate) fn feed(
+        &self,
+        words: &mut [u64],
+        place: Place,
+        values: &[u8],
+        mask: &[u8],
+        n: usize,
+    ) {
         (self.feed)(&self.columns, words, place, values, mask, n)
     }
 }

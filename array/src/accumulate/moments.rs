@@ -21,9 +21,16 @@ impl<T: Element> Lanes<T> for Moments {
 
 /// How many values count and their sum.
 pub(super) fn moments<T: Element, const MODE: u8>(values: &[T], mask: &[u8]) -> (u64, f64) {
-    let mut m = Moments { sums: [0.0; LANES], counts: [0; LANES] };
+    let mut m = Moments {
+        sums: [0.0; LANES],
+        counts: [0; LANES],
+    };
     lanes::feed::<T, MODE, _>(&mut m, values, mask);
-    let count = if MODE == KEEP { values.len() as u64 } else { m.counts.iter().map(|c| *c as u64).sum() };
+    let count = if MODE == KEEP {
+        values.len() as u64
+    } else {
+        m.counts.iter().map(|c| *c as u64).sum()
+    };
     (count, fold(m.sums))
 }
 
@@ -43,7 +50,10 @@ impl<T: Element> Lanes<T> for Spread {
 
 /// The sum of the squared distances from `mean`.
 pub(super) fn spread<T: Element, const MODE: u8>(values: &[T], mask: &[u8], mean: f64) -> f64 {
-    let mut s = Spread { sums: [0.0; LANES], mean };
+    let mut s = Spread {
+        sums: [0.0; LANES],
+        mean,
+    };
     lanes::feed::<T, MODE, _>(&mut s, values, mask);
     fold(s.sums)
 }
@@ -55,11 +65,16 @@ pub(super) fn spread<T: Element, const MODE: u8>(values: &[T], mask: &[u8], mean
 ))]
 pub(super) fn total<T: Element>(values: &[T]) -> u64 {
     if size_of::<T>() > 2 {
-        return values.iter().fold(0u64, |sum, v| sum.wrapping_add(v.to_word()));
+        return values
+            .iter()
+            .fold(0u64, |sum, v| sum.wrapping_add(v.to_word()));
     }
     // This many narrow values fit 32 bits, which take half the instructions.
     let parts = values.chunks(1 << 14);
-    let part = |p: &[T]| p.iter().fold(0i32, |sum, v| sum.wrapping_add(v.to_word() as i32));
+    let part = |p: &[T]| {
+        p.iter()
+            .fold(0i32, |sum, v| sum.wrapping_add(v.to_word() as i32))
+    };
     parts.fold(0, |sum, p| sum.wrapping_add(i64::from(part(p)) as u64))
 }
 

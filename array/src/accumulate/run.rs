@@ -16,9 +16,15 @@ pub(super) fn feed<T: Element, const MODE: u8>(
     let at = |column: usize| column * place.cells + place.cell;
     if columns.count.is_some() || columns.sum_float.is_some() {
         let (n, sum) = moments::<T, MODE>(values, mask);
-        if let (Some(m2), Some(count), Some(sums), true) = (columns.m2, columns.count, columns.sum_float, n > 0) {
+        if let (Some(m2), Some(count), Some(sums), true) =
+            (columns.m2, columns.count, columns.sum_float, n > 0)
+        {
             let about = spread::<T, MODE>(values, mask, sum / n as f64);
-            let before = (words[at(count)], f64::from_bits(words[at(sums)]), f64::from_bits(words[at(m2)]));
+            let before = (
+                words[at(count)],
+                f64::from_bits(words[at(sums)]),
+                f64::from_bits(words[at(m2)]),
+            );
             words[at(m2)] = chan(before, (n, sum, about)).to_bits();
         }
         if let Some(count) = columns.count {
@@ -56,10 +62,9 @@ pub(super) fn feed<T: Element, const MODE: u8>(
 /// each is count, sum, and squared distances.
 #[inline(always)]
 pub(super) fn chan(a: (u64, f64, f64), b: (u64, f64, f64)) -> f64 {
-    if a.0 == 0 {
-        return b.2;
-    }
     let (na, nb) = (a.0 as f64, b.0 as f64);
     let delta = b.1 / nb - a.1 / na;
-    a.2 + b.2 + delta * delta * (na * nb / (na + nb))
+    let merged = a.2 + b.2 + delta * delta * (na * nb / (na + nb));
+    // Chosen at the end, so that many cells at once can be merged.
+    if a.0 == 0 { b.2 } else { merged }
 }

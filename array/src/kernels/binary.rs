@@ -1,6 +1,9 @@
 //! Arithmetic and bits on two operands, one of which may be a constant.
 
-use super::{Body, Kernel, Operands, elements, output, scalar, vector, with_float, with_integer, with_type, with_width};
+use super::{
+    Body, Kernel, Operands, elements, output, scalar, vector, with_float, with_integer, with_type,
+    with_width,
+};
 use crate::element::{Element, Integer, Number, Real};
 use dasklike_graph::dtype::DType;
 use dasklike_graph::ops::BinaryOp;
@@ -23,7 +26,10 @@ pub(crate) struct Sv<O>(PhantomData<O>);
 impl<O: Op2> Body for Vv<O> {
     #[inline(always)]
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
-        let (a, b) = (elements::<O::In>(o.args[0], n), elements::<O::In>(o.args[1], n));
+        let (a, b) = (
+            elements::<O::In>(o.args[0], n),
+            elements::<O::In>(o.args[1], n),
+        );
         for ((d, a), b) in output::<O::Out>(out, n).iter_mut().zip(a).zip(b) {
             *d = O::apply(*a, *b);
         }
@@ -34,7 +40,10 @@ impl<O: Op2> Body for Vs<O> {
     #[inline(always)]
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
         let k = O::In::from_bits(o.consts[0]);
-        for (d, a) in output::<O::Out>(out, n).iter_mut().zip(elements::<O::In>(o.args[0], n)) {
+        for (d, a) in output::<O::Out>(out, n)
+            .iter_mut()
+            .zip(elements::<O::In>(o.args[0], n))
+        {
             *d = O::apply(*a, k);
         }
     }
@@ -44,7 +53,10 @@ impl<O: Op2> Body for Sv<O> {
     #[inline(always)]
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
         let k = O::In::from_bits(o.consts[0]);
-        for (d, a) in output::<O::Out>(out, n).iter_mut().zip(elements::<O::In>(o.args[0], n)) {
+        for (d, a) in output::<O::Out>(out, n)
+            .iter_mut()
+            .zip(elements::<O::In>(o.args[0], n))
+        {
             *d = O::apply(k, *a);
         }
     }
@@ -61,22 +73,38 @@ pub(crate) struct Forms {
 impl Forms {
     /// All three forms.
     pub(crate) fn all<O: Op2>() -> Forms {
-        Forms { vv: vector::<Vv<O>>, vs: Some(vector::<Vs<O>>), sv: Some(vector::<Sv<O>>) }
+        Forms {
+            vv: vector::<Vv<O>>,
+            vs: Some(vector::<Vs<O>>),
+            sv: Some(vector::<Sv<O>>),
+        }
     }
 
     /// Forms of an operation whose operands may change places.
     pub(crate) fn commutative<O: Op2>() -> Forms {
-        Forms { vv: vector::<Vv<O>>, vs: Some(vector::<Vs<O>>), sv: Some(vector::<Vs<O>>) }
+        Forms {
+            vv: vector::<Vv<O>>,
+            vs: Some(vector::<Vs<O>>),
+            sv: Some(vector::<Vs<O>>),
+        }
     }
 
     /// One vectorised form.
     fn plain<O: Op2>() -> Forms {
-        Forms { vv: vector::<Vv<O>>, vs: None, sv: None }
+        Forms {
+            vv: vector::<Vv<O>>,
+            vs: None,
+            sv: None,
+        }
     }
 
     /// One form that does not vectorise.
     fn slow<O: Op2>() -> Forms {
-        Forms { vv: scalar::<Vv<O>>, vs: None, sv: None }
+        Forms {
+            vv: scalar::<Vv<O>>,
+            vs: None,
+            sv: None,
+        }
     }
 }
 

@@ -68,11 +68,17 @@ where
     #[inline(always)]
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
         let narrow = size_of::<U>() <= 2;
-        let limit = if narrow { 2147483648.0 } else { 9223372036854775808.0 };
+        let limit = if narrow {
+            2147483648.0
+        } else {
+            9223372036854775808.0
+        };
         let a = elements::<F>(o.args[0], n).chunks(GROUP);
         for (out, a) in output::<U>(out, n).chunks_mut(GROUP).zip(a) {
             // False for NaN too.
-            let small = a.iter().fold(true, |all, v| all & (v.to_f64().abs() < limit));
+            let small = a
+                .iter()
+                .fold(true, |all, v| all & (v.to_f64().abs() < limit));
             if small && narrow {
                 for (d, v) in out.iter_mut().zip(a) {
                     *d = v.to_i32().convert();
@@ -93,7 +99,8 @@ where
 /// The kernel of a cast, or `None` where the bytes stay as they are.
 pub(crate) fn cast(from: DType, to: DType) -> Option<Kernel> {
     if to == DType::Bool {
-        return (from != DType::Bool).then(|| with_type!(from, T => vector::<Map<NonZero<T>>> as Kernel));
+        return (from != DType::Bool)
+            .then(|| with_type!(from, T => vector::<Map<NonZero<T>>> as Kernel));
     }
     if to.is_float() {
         return (from != to).then(|| match to {
@@ -106,7 +113,9 @@ pub(crate) fn cast(from: DType, to: DType) -> Option<Kernel> {
         DType::F64 => Some(with_width!(to.size(), U => vector::<Truncate<f64, U>>)),
         _ if from.size() == to.size() => None,
         _ => Some(match from {
-            DType::Bool | DType::U8 => with_width!(to.size(), U => vector::<Map<Convert<u8, U>>> as Kernel),
+            DType::Bool | DType::U8 => {
+                with_width!(to.size(), U => vector::<Map<Convert<u8, U>>> as Kernel)
+            }
             DType::U16 => with_width!(to.size(), U => vector::<Map<Convert<u16, U>>>),
             DType::U32 => with_width!(to.size(), U => vector::<Map<Convert<u32, U>>>),
             DType::U64 => with_width!(to.size(), U => vector::<Map<Convert<u64, U>>>),
@@ -117,4 +126,3 @@ pub(crate) fn cast(from: DType, to: DType) -> Option<Kernel> {
         }),
     }
 }
-

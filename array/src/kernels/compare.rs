@@ -42,5 +42,9 @@ pub(crate) fn compare(op: BinaryOp, dtype: DType) -> Option<Forms> {
 
 /// A constant on the left is the flipped comparison with the constant on the right.
 fn ordered<O: Op2, Flipped: Op2>() -> Forms {
-    Forms { vv: vector::<Vv<O>>, vs: Some(vector::<Vs<O>>), sv: Some(vector::<Vs<Flipped>>) }
+    Forms {
+        vv: vector::<Vv<O>>,
+        vs: Some(vector::<Vs<O>>),
+        sv: Some(vector::<Vs<Flipped>>),
+    }
 }

@@ -1,6 +1,8 @@
 //! `isin`: ranges of integers, lists of floats, tables.
 
-use super::{Body, Kernel, Operands, elements, output, scalar, vector, with_float, with_integer, with_width};
+use super::{
+    Body, Kernel, Operands, elements, output, scalar, vector, with_float, with_integer, with_width,
+};
 use crate::element::{Element, Integer};
 use dasklike_graph::dtype::{DType, Scalar};
 use std::marker::PhantomData;
@@ -20,14 +22,22 @@ impl<T: Integer> Body for Ranges<T> {
         let a = elements::<T>(o.args[0], n);
         let out = output::<u8>(out, n);
         let (ranges, _) = o.consts.as_chunks::<2>();
-        let Some(([low, high], others)) = ranges.split_first() else { return out.fill(0) };
-        let (low, width) = (T::from_bits(*low), T::from_bits(*high).sub(T::from_bits(*low)));
+        let Some(([low, high], others)) = ranges.split_first() else {
+            return out.fill(0);
+        };
+        let (low, width) = (
+            T::from_bits(*low),
+            T::from_bits(*high).sub(T::from_bits(*low)),
+        );
         for (d, a) in out.iter_mut().zip(a) {
             *d = (a.sub(low) <= width) as u8;
         }
         // One pass a range: masks of a strip stay in the first-level cache.
         for [low, high] in others {
-            let (low, width) = (T::from_bits(*low), T::from_bits(*high).sub(T::from_bits(*low)));
+            let (low, width) = (
+                T::from_bits(*low),
+                T::from_bits(*high).sub(T::from_bits(*low)),
+            );
             for (d, a) in out.iter_mut().zip(a) {
                 *d |= (a.sub(low) <= width) as u8;
             }
@@ -54,7 +64,10 @@ impl<T: Integer> Body for Search<T> {
     #[inline(always)]
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
         let ranges = o.consts.as_chunks::<2>().0;
-        for (d, a) in output::<u8>(out, n).iter_mut().zip(elements::<T>(o.args[0], n)) {
+        for (d, a) in output::<u8>(out, n)
+            .iter_mut()
+            .zip(elements::<T>(o.args[0], n))
+        {
             let after = ranges.partition_point(|r| T::from_bits(r[0]) <= *a);
             *d = (after > 0 && *a <= T::from_bits(ranges[after - 1][1])) as u8;
         }
@@ -68,7 +81,10 @@ const MOST_RANGES: usize = 16;
 pub(crate) fn isin(dtype: DType, values: &[Scalar]) -> Option<(Kernel, Vec<u64>)> {
     if dtype.is_float() {
         let consts = values.iter().map(|v| v.to_bits()).collect();
-        return Some((with_float!(dtype, T => vector::<Equals<T>> as Kernel)?, consts));
+        return Some((
+            with_float!(dtype, T => vector::<Equals<T>> as Kernel)?,
+            consts,
+        ));
     }
     let ranges = ranges(dtype, values);
     let many = ranges.len() / 2 > MOST_RANGES;
@@ -98,5 +114,8 @@ fn ranges(dtype: DType, values: &[Scalar]) -> Vec<u64> {
             _ => ranges.push((v, v)),
         }
     }
-    ranges.into_iter().flat_map(|(low, high)| [low as u64, high as u64]).collect()
+    ranges
+        .into_iter()
+        .flat_map(|(low, high)| [low as u64, high as u64])
+        .collect()
 }

@@ -29,16 +29,24 @@ pub(crate) fn element(bytes: &[u8], size: usize, at: usize) -> u64 {
 }
 
 /// Writes elements `start`, `start + stride`, ... of `bytes` to `out[at..at + n]`, in elements of `size` bytes.
-pub(crate) fn gather(out: &mut [u64], at: usize, n: usize, bytes: &[u8], size: usize, start: i64, stride: i64) {
+pub(crate) fn gather(
+    out: &mut [u64],
+    at: usize,
+    n: usize,
+    bytes: &[u8],
+    size: usize,
+    start: i64,
+    stride: i64,
+) {
     with_width!(size, T => gather_as::<T>(&mut cast_slice_mut(out)[at..at + n], bytes, start, stride))
 }
 
 fn gather_as<T: Pod>(out: &mut [T], bytes: &[u8], start: i64, stride: i64) {
     let size = size_of::<T>();
-    let n = out.len();
     if stride == 1 {
         let from = start as usize * size;
-        bytemuck::cast_slice_mut::<T, u8>(out).copy_from_slice(&bytes[from..from + n * size]);
+        let out = bytemuck::cast_slice_mut::<T, u8>(out);
+        out.copy_from_slice(&bytes[from..from + out.len()]);
         return;
     }
     let at = |i: i64| {

@@ -62,16 +62,46 @@ pub(crate) fn output<T: Pod>(out: &mut [u64], n: usize) -> &mut [T] {
 macro_rules! with_type {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            DType::Bool | DType::U8 => { type $T = u8; $body }
-            DType::U16 => { type $T = u16; $body }
-            DType::U32 => { type $T = u32; $body }
-            DType::U64 => { type $T = u64; $body }
-            DType::I8 => { type $T = i8; $body }
-            DType::I16 => { type $T = i16; $body }
-            DType::I32 => { type $T = i32; $body }
-            DType::I64 => { type $T = i64; $body }
-            DType::F32 => { type $T = f32; $body }
-            DType::F64 => { type $T = f64; $body }
+            DType::Bool | DType::U8 => {
+                type $T = u8;
+                $body
+            }
+            DType::U16 => {
+                type $T = u16;
+                $body
+            }
+            DType::U32 => {
+                type $T = u32;
+                $body
+            }
+            DType::U64 => {
+                type $T = u64;
+                $body
+            }
+            DType::I8 => {
+                type $T = i8;
+                $body
+            }
+            DType::I16 => {
+                type $T = i16;
+                $body
+            }
+            DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::F64 => {
+                type $T = f64;
+                $body
+            }
         }
     };
 }
@@ -80,14 +110,38 @@ macro_rules! with_type {
 macro_rules! with_integer {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            DType::U8 => { type $T = u8; Some($body) }
-            DType::U16 => { type $T = u16; Some($body) }
-            DType::U32 => { type $T = u32; Some($body) }
-            DType::U64 => { type $T = u64; Some($body) }
-            DType::I8 => { type $T = i8; Some($body) }
-            DType::I16 => { type $T = i16; Some($body) }
-            DType::I32 => { type $T = i32; Some($body) }
-            DType::I64 => { type $T = i64; Some($body) }
+            DType::U8 => {
+                type $T = u8;
+                Some($body)
+            }
+            DType::U16 => {
+                type $T = u16;
+                Some($body)
+            }
+            DType::U32 => {
+                type $T = u32;
+                Some($body)
+            }
+            DType::U64 => {
+                type $T = u64;
+                Some($body)
+            }
+            DType::I8 => {
+                type $T = i8;
+                Some($body)
+            }
+            DType::I16 => {
+                type $T = i16;
+                Some($body)
+            }
+            DType::I32 => {
+                type $T = i32;
+                Some($body)
+            }
+            DType::I64 => {
+                type $T = i64;
+                Some($body)
+            }
             _ => None,
         }
     };
@@ -97,8 +151,14 @@ macro_rules! with_integer {
 macro_rules! with_float {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            DType::F32 => { type $T = f32; Some($body) }
-            DType::F64 => { type $T = f64; Some($body) }
+            DType::F32 => {
+                type $T = f32;
+                Some($body)
+            }
+            DType::F64 => {
+                type $T = f64;
+                Some($body)
+            }
             _ => None,
         }
     };
@@ -108,10 +168,22 @@ macro_rules! with_float {
 macro_rules! with_width {
     ($size:expr, $T:ident => $body:expr) => {
         match $size {
-            1 => { type $T = u8; $body }
-            2 => { type $T = u16; $body }
-            4 => { type $T = u32; $body }
-            _ => { type $T = u64; $body }
+            1 => {
+                type $T = u8;
+                $body
+            }
+            2 => {
+                type $T = u16;
+                $body
+            }
+            4 => {
+                type $T = u32;
+                $body
+            }
+            _ => {
+                type $T = u64;
+                $body
+            }
         }
     };
 }

@@ -16,7 +16,11 @@ struct Consts<T>(PhantomData<T>);
 impl<T: Element> Body for Both<T> {
     #[inline(always)]
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
-        let (m, a, b) = (elements::<u8>(o.args[0], n), elements::<T>(o.args[1], n), elements::<T>(o.args[2], n));
+        let (m, a, b) = (
+            elements::<u8>(o.args[0], n),
+            elements::<T>(o.args[1], n),
+            elements::<T>(o.args[2], n),
+        );
         for (((d, m), a), b) in output::<T>(out, n).iter_mut().zip(m).zip(a).zip(b) {
             *d = pick(*m, *a, *b);
         }
@@ -49,7 +53,10 @@ impl<T: Element> Body for Consts<T> {
     #[inline(always)]
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
         let (a, b) = (T::from_bits(o.consts[0]), T::from_bits(o.consts[1]));
-        for (d, m) in output::<T>(out, n).iter_mut().zip(elements::<u8>(o.args[0], n)) {
+        for (d, m) in output::<T>(out, n)
+            .iter_mut()
+            .zip(elements::<u8>(o.args[0], n))
+        {
             *d = pick(*m, a, b);
         }
     }

@@ -1,6 +1,9 @@
 //! Operations on one operand.
 
-use super::{Body, Kernel, Operands, elements, output, scalar, vector, with_float, with_integer, with_type, with_width};
+use super::{
+    Body, Kernel, Operands, elements, output, scalar, vector, with_float, with_integer, with_type,
+    with_width,
+};
 use crate::element::{Element, Integer, Number, Real};
 use dasklike_graph::dtype::DType;
 use dasklike_graph::ops::UnaryOp;
@@ -19,7 +22,10 @@ pub(crate) struct Map<O>(PhantomData<O>);
 impl<O: Op1> Body for Map<O> {
     #[inline(always)]
     fn run(out: &mut [u64], o: &Operands<'_>, n: usize) {
-        for (d, a) in output::<O::Out>(out, n).iter_mut().zip(elements::<O::In>(o.args[0], n)) {
+        for (d, a) in output::<O::Out>(out, n)
+            .iter_mut()
+            .zip(elements::<O::In>(o.args[0], n))
+        {
             *d = O::apply(*a);
         }
     }

@@ -62,7 +62,16 @@ pub fn value(r: &mut Random, dtype: DType) -> Scalar {
 }
 
 fn stored(r: &mut Random, dtype: DType, shape: Vec<u64>, n: usize) -> Stored {
-    let chunks: Vec<u64> = shape.iter().map(|n| if r.one_in(3) { *n } else { r.range(1, (*n).min(700)) }).collect();
+    let chunks: Vec<u64> = shape
+        .iter()
+        .map(|n| {
+            if r.one_in(3) {
+                *n
+            } else {
+                r.range(1, (*n).min(700))
+            }
+        })
+        .collect();
     let fill = value(r, dtype);
     let source = Source {
         store: format!("memory:{n}"),
@@ -70,7 +79,9 @@ fn stored(r: &mut Random, dtype: DType, shape: Vec<u64>, n: usize) -> Stored {
         path: String::new(),
         metadata: String::new(),
         dtype,
-        dims: (0..shape.len()).map(|i| format!("s{n}a{i}").into()).collect(),
+        dims: (0..shape.len())
+            .map(|i| format!("s{n}a{i}").into())
+            .collect(),
         shape: shape.clone(),
         chunks,
         fill,
@@ -93,7 +104,11 @@ fn stored(r: &mut Random, dtype: DType, shape: Vec<u64>, n: usize) -> Stored {
             *v = fill;
         }
     }
-    Stored { source, values, missing }
+    Stored {
+        source,
+        values,
+        missing,
+    }
 }
 
 /// The dims of a random domain: lengths, and the tiles' cuts where there are any.
@@ -143,18 +158,30 @@ fn input(r: &mut Random, lens: &[u64], cells: &mut [Axis], case: &mut Case) -> I
             axes.push(AxisView::Fixed(r.below(n)));
             shape.push(n);
         }
-        let step = if r.one_in(2) { 1 } else { *r.pick(&[1i64, -1, 2, -2, 3, -3]) };
+        let step = if r.one_in(2) {
+            1
+        } else {
+            *r.pick(&[1i64, -1, 2, -2, 3, -3])
+        };
         let reach = (lens[d].max(1) - 1) * step.unsigned_abs();
         let before = r.below(3);
         let start = if step > 0 { before } else { before + reach };
-        axes.push(AxisView::Along { dim: d, start, step });
+        axes.push(AxisView::Along {
+            dim: d,
+            start,
+            step,
+        });
         shape.push(before + reach + 1 + r.below(3));
     }
     let origin = if inline {
         let n: u64 = shape.iter().product();
         let mut bytes = Vec::new();
         (0..n).for_each(|_| value(r, dtype).write_le(dtype, &mut bytes));
-        case.inlines.push(InlineData { shape: shape.clone(), dtype, bytes });
+        case.inlines.push(InlineData {
+            shape: shape.clone(),
+            dtype,
+            bytes,
+        });
         Origin::Inline(InlineId(case.inlines.len() as u32 - 1))
     } else {
         let s = stored(r, dtype, shape, case.stored.len());
@@ -168,14 +195,22 @@ fn input(r: &mut Random, lens: &[u64], cells: &mut [Axis], case: &mut Case) -> I
         case.stored.push(s);
         Origin::Stored(SourceId(case.stored.len() as u32 - 1))
     };
-    Input { origin, dtype, axes }
+    Input {
+        origin,
+        dtype,
+        axes,
+    }
 }
 
 /// A random value of a program, cast to `dtype` where that is given.
 fn operand(r: &mut Random, p: &mut Program, dtype: Option<DType>) -> Value {
     // Late values more often, so that chains grow.
     let n = p.instrs.len() as u64;
-    let v = Value(if r.one_in(2) { n - 1 - r.below(n.min(3)) } else { r.below(n) } as u32);
+    let v = Value(if r.one_in(2) {
+        n - 1 - r.below(n.min(3))
+    } else {
+        r.below(n)
+    } as u32);
     match dtype {
         Some(d) if p.dtype(v) != d => {
             if r.one_in(3) {
@@ -203,10 +238,24 @@ fn decoded(r: &mut Random, p: &mut Program) -> Value {
     let mask = |r: &mut Random, p: &mut Program, v: Value| {
         if r.one_in(2) {
             let c = p.push(Instr::Binary(BinaryOp::Eq, tested, missing), DType::Bool);
-            p.push(Instr::Select { cond: c, a: nan, b: v }, to)
+            p.push(
+                Instr::Select {
+                    cond: c,
+                    a: nan,
+                    b: v,
+                },
+                to,
+            )
         } else {
             let c = p.push(Instr::Binary(BinaryOp::Ne, tested, missing), DType::Bool);
-            p.push(Instr::Select { cond: c, a: v, b: nan }, to)
+            p.push(
+                Instr::Select {
+                    cond: c,
+                    a: v,
+                    b: nan,
+                },
+                to,
+            )
         }
     };
     if early {
@@ -218,7 +267,11 @@ fn decoded(r: &mut Random, p: &mut Program) -> Value {
     }
     if !r.one_in(4) {
         let s = p.push(Instr::Const(Scalar::F64(-0.1).cast(to)), to);
-        let op = if r.one_in(2) { BinaryOp::Add } else { BinaryOp::Sub };
+        let op = if r.one_in(2) {
+            BinaryOp::Add
+        } else {
+            BinaryOp::Sub
+        };
         v = p.push(Instr::Binary(op, v, s), to);
     }
     if !early && r.one_in(2) {
@@ -286,7 +339,13 @@ pub fn program(r: &mut Random, inputs: &[Input]) -> Program {
 /// Reductions that make sense for a dtype.
 pub fn reductions(r: &mut Random, dtype: DType) -> Vec<ReduceOp> {
     let all = if dtype == DType::Bool {
-        vec![ReduceOp::Any, ReduceOp::All, ReduceOp::Sum, ReduceOp::Count, ReduceOp::Mean]
+        vec![
+            ReduceOp::Any,
+            ReduceOp::All,
+            ReduceOp::Sum,
+            ReduceOp::Count,
+            ReduceOp::Mean,
+        ]
     } else {
         vec![
             ReduceOp::Count,
@@ -313,7 +372,11 @@ fn groups(r: &mut Random, dim: usize, len: u64) -> Groups {
         starts.push((at, (!r.one_in(5)).then(|| r.below(count as u64) as u32)));
         at += r.range(1, len.div_ceil(6).max(2));
     }
-    Groups { dim, count, starts: starts.into() }
+    Groups {
+        dim,
+        count,
+        starts: starts.into(),
+    }
 }
 
 fn reduce_sink(r: &mut Random, p: &Program, lens: &[u64], case: &mut Case) -> Sink {
@@ -328,10 +391,10 @@ fn reduce_sink(r: &mut Random, p: &Program, lens: &[u64], case: &mut Case) -> Si
     let ops = reductions(r, dtype);
     let state = State::for_ops(dtype.lane(), r.one_in(2), &ops);
     let mut shape = Vec::new();
-    for d in 0..lens.len() {
+    for (d, len) in lens.iter().enumerate() {
         match &groups {
             Some(g) if g.dim == d => shape.push(g.count as u64),
-            _ if kept.contains(&d) => shape.push(lens[d]),
+            _ if kept.contains(&d) => shape.push(*len),
             _ => {}
         }
     }
@@ -340,34 +403,66 @@ fn reduce_sink(r: &mut Random, p: &Program, lens: &[u64], case: &mut Case) -> Si
         .map(|op| {
             case.outputs.push((op.result(dtype), shape.clone()));
             let target = Target::Output(OutputId(case.outputs.len() as u32 - 1));
-            SinkResult { op: *op, dtype: op.result(dtype), target }
+            SinkResult {
+                op: *op,
+                dtype: op.result(dtype),
+                target,
+            }
         })
         .collect();
-    Sink::Reduce(ReduceSink { value, state, kept, groups, results })
+    Sink::Reduce(ReduceSink {
+        value,
+        state,
+        kept,
+        groups,
+        results,
+    })
 }
 
 /// A stage of one pass.
 pub fn one_pass(seed: u64) -> Case {
     let r = &mut Random(seed);
     let d = domain(r);
-    let stage =
-        Stage { dims: Vec::new(), passes: Vec::new(), locals: Vec::new(), after: Vec::new(), peak_bytes: 0, tile_cost: TileCost::default() };
-    let mut case = Case { stage, stored: Vec::new(), inlines: Vec::new(), outputs: Vec::new() };
+    let stage = Stage {
+        dims: Vec::new(),
+        passes: Vec::new(),
+        locals: Vec::new(),
+        after: Vec::new(),
+        peak_bytes: 0,
+        tile_cost: TileCost::default(),
+    };
+    let mut case = Case {
+        stage,
+        stored: Vec::new(),
+        inlines: Vec::new(),
+        outputs: Vec::new(),
+    };
     let mut cells: Vec<Axis> = d.lens.iter().map(|n| Axis::whole(*n)).collect();
-    let inputs: Vec<Input> = (0..r.range(1, 4)).map(|_| input(r, &d.lens, &mut cells, &mut case)).collect();
+    let inputs: Vec<Input> = (0..r.range(1, 4))
+        .map(|_| input(r, &d.lens, &mut cells, &mut case))
+        .collect();
     let p = program(r, &inputs);
     let mut sinks = Vec::new();
     for _ in 0..r.range(1, 3) {
         if r.one_in(2) {
-            let value = Value(p.instrs.len() as u32 - 1 - r.below(3.min(p.instrs.len() as u64)) as u32);
+            let value =
+                Value(p.instrs.len() as u32 - 1 - r.below(3.min(p.instrs.len() as u64)) as u32);
             case.outputs.push((p.dtype(value), d.lens.clone()));
-            sinks.push(Sink::Emit { value, output: OutputId(case.outputs.len() as u32 - 1) });
+            sinks.push(Sink::Emit {
+                value,
+                output: OutputId(case.outputs.len() as u32 - 1),
+            });
         } else {
             sinks.push(reduce_sink(r, &p, &d.lens, &mut case));
         }
     }
     let domain = dims(&d, &cells, &mut case.stage);
-    case.stage.passes.push(Pass { domain, inputs, program: p, sinks });
+    case.stage.passes.push(Pass {
+        domain,
+        inputs,
+        program: p,
+        sinks,
+    });
     case
 }
 
@@ -375,10 +470,18 @@ fn dims(d: &Domain, cells: &[Axis], stage: &mut Stage) -> Vec<DomainDim> {
     let mut domain = Vec::new();
     for (i, len) in d.lens.iter().enumerate() {
         let stage_dim = d.tiles[i].as_ref().map(|tiles| {
-            stage.dims.push(StageDim { name: format!("d{i}").into(), tiles: tiles.clone() });
+            stage.dims.push(StageDim {
+                name: format!("d{i}").into(),
+                tiles: tiles.clone(),
+            });
             stage.dims.len() - 1
         });
-        domain.push(DomainDim { name: format!("d{i}").into(), len: *len, stage_dim, cells: cells[i].clone() });
+        domain.push(DomainDim {
+            name: format!("d{i}").into(),
+            len: *len,
+            stage_dim,
+            cells: cells[i].clone(),
+        });
     }
     domain
 }
@@ -391,9 +494,20 @@ pub fn two_passes(seed: u64) -> Case {
     let rank = d.lens.len();
     let reduced = r.below(rank as u64) as usize;
     d.tiles[reduced] = None;
-    let stage =
-        Stage { dims: Vec::new(), passes: Vec::new(), locals: Vec::new(), after: Vec::new(), peak_bytes: 0, tile_cost: TileCost::default() };
-    let mut case = Case { stage, stored: Vec::new(), inlines: Vec::new(), outputs: Vec::new() };
+    let stage = Stage {
+        dims: Vec::new(),
+        passes: Vec::new(),
+        locals: Vec::new(),
+        after: Vec::new(),
+        peak_bytes: 0,
+        tile_cost: TileCost::default(),
+    };
+    let mut case = Case {
+        stage,
+        stored: Vec::new(),
+        inlines: Vec::new(),
+        outputs: Vec::new(),
+    };
     let mut cells: Vec<Axis> = d.lens.iter().map(|n| Axis::whole(*n)).collect();
     let first = input(r, &d.lens, &mut cells, &mut case);
     let mut p = Program::default();
@@ -404,10 +518,24 @@ pub fn two_passes(seed: u64) -> Case {
     let ops = [ReduceOp::Min, ReduceOp::Count];
     let state = State::for_ops(Lane::F64, true, &ops);
     let results = vec![
-        SinkResult { op: ReduceOp::Min, dtype: DType::F64, target: Target::Local(LocalId(0)) },
-        SinkResult { op: ReduceOp::Count, dtype: DType::I64, target: Target::Local(LocalId(1)) },
+        SinkResult {
+            op: ReduceOp::Min,
+            dtype: DType::F64,
+            target: Target::Local(LocalId(0)),
+        },
+        SinkResult {
+            op: ReduceOp::Count,
+            dtype: DType::I64,
+            target: Target::Local(LocalId(1)),
+        },
     ];
-    let sink = Sink::Reduce(ReduceSink { value, state, kept: kept.clone(), groups: by_group.clone(), results });
+    let sink = Sink::Reduce(ReduceSink {
+        value,
+        state,
+        kept: kept.clone(),
+        groups: by_group.clone(),
+        results,
+    });
     let domain = dims(&d, &cells, &mut case.stage);
     let local_dims: Vec<DomainDim> = (0..rank)
         .filter_map(|k| match &by_group {
@@ -422,26 +550,50 @@ pub fn two_passes(seed: u64) -> Case {
         })
         .collect();
     for dtype in [DType::F64, DType::I64] {
-        case.stage.locals.push(LocalArray { dtype, dims: local_dims.clone() });
+        case.stage.locals.push(LocalArray {
+            dtype,
+            dims: local_dims.clone(),
+        });
     }
     let view = |fixed: u64| -> Vec<AxisView> {
         (0..rank)
             .filter_map(|k| match &by_group {
-                _ if k != reduced => Some(AxisView::Along { dim: k, start: 0, step: 1 }),
+                _ if k != reduced => Some(AxisView::Along {
+                    dim: k,
+                    start: 0,
+                    step: 1,
+                }),
                 Some(_) => Some(AxisView::Fixed(fixed)),
                 None => None,
             })
             .collect()
     };
     let fixed = by_group.as_ref().map_or(0, |g| r.below(g.count as u64));
-    let local = |id: u32, dtype| Input { origin: Origin::Local(LocalId(id)), dtype, axes: view(fixed) };
+    let local = |id: u32, dtype| Input {
+        origin: Origin::Local(LocalId(id)),
+        dtype,
+        axes: view(fixed),
+    };
     let inputs = vec![first.clone(), local(0, DType::F64), local(1, DType::I64)];
-    case.stage.passes.push(Pass { domain: domain.clone(), inputs: vec![first], program: p, sinks: vec![sink] });
+    case.stage.passes.push(Pass {
+        domain: domain.clone(),
+        inputs: vec![first],
+        program: p,
+        sinks: vec![sink],
+    });
     let q = program(r, &inputs);
     let value = Value(q.instrs.len() as u32 - 1);
     case.outputs.push((q.dtype(value), d.lens.clone()));
-    let mut sinks = vec![Sink::Emit { value, output: OutputId(0) }];
+    let mut sinks = vec![Sink::Emit {
+        value,
+        output: OutputId(0),
+    }];
     sinks.push(reduce_sink(r, &q, &d.lens, &mut case));
-    case.stage.passes.push(Pass { domain, inputs, program: q, sinks });
+    case.stage.passes.push(Pass {
+        domain,
+        inputs,
+        program: q,
+        sinks,
+    });
     case
 }

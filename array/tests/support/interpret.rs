@@ -15,7 +15,13 @@ pub fn evaluate(program: &Program, load: impl Fn(u32) -> Scalar) -> Vec<Scalar> 
             Instr::Cast(a) => v(a).cast(*dtype),
             Instr::Unary(op, a) => unary(*op, v(a), *dtype),
             Instr::Binary(op, a, b) => binary(*op, v(a), v(b), program.dtype(*a)),
-            Instr::Select { cond, a, b } => if v(cond) == Scalar::Bool(true) { v(a) } else { v(b) },
+            Instr::Select { cond, a, b } => {
+                if v(cond) == Scalar::Bool(true) {
+                    v(a)
+                } else {
+                    v(b)
+                }
+            }
             Instr::IsIn(a, list) => Scalar::Bool(list.iter().any(|s| equal(*s, v(a)))),
         };
         values.push(value);
@@ -76,8 +82,16 @@ struct Functions<T> {
     one: T,
 }
 
-static F32: Functions<f32> = Functions { unary: unary_f32, zero: 0.0, one: 1.0 };
-static F64: Functions<f64> = Functions { unary: unary_f64, zero: 0.0, one: 1.0 };
+static F32: Functions<f32> = Functions {
+    unary: unary_f32,
+    zero: 0.0,
+    one: 1.0,
+};
+static F64: Functions<f64> = Functions {
+    unary: unary_f64,
+    zero: 0.0,
+    one: 1.0,
+};
 
 macro_rules! functions {
     ($name:ident, $T:ty, $($op:ident $f:ident),*) => {
@@ -189,7 +203,13 @@ fn binary_int(op: BinaryOp, a: i128, b: i128, dtype: DType) -> i128 {
         B::Xor => a ^ b,
         B::LeftShift if b < 0 || b >= width => 0,
         B::LeftShift => ((a as u64) << b) as i128,
-        B::RightShift if b < 0 || b >= width => if a < 0 { -1 } else { 0 },
+        B::RightShift if b < 0 || b >= width => {
+            if a < 0 {
+                -1
+            } else {
+                0
+            }
+        }
         B::RightShift => a >> b,
         _ => panic!("{op:?} of integers"),
     }
@@ -204,12 +224,30 @@ macro_rules! binary_float {
                 B::Sub => a - b,
                 B::Mul => a * b,
                 B::Div => a / b,
-                B::Minimum => if a < b || a.is_nan() { a } else { b },
-                B::Maximum => if a > b || a.is_nan() { a } else { b },
+                B::Minimum => {
+                    if a < b || a.is_nan() {
+                        a
+                    } else {
+                        b
+                    }
+                }
+                B::Maximum => {
+                    if a > b || a.is_nan() {
+                        a
+                    } else {
+                        b
+                    }
+                }
                 B::Arctan2 => libm::$atan2(a, b),
                 B::Hypot => libm::$hypot(a, b),
                 // NumPy's fast path for squares.
-                B::Pow => if b == 2.0 { a * a } else { libm::$pow(a, b) },
+                B::Pow => {
+                    if b == 2.0 {
+                        a * a
+                    } else {
+                        libm::$pow(a, b)
+                    }
+                }
                 B::FloorDiv if b == 0.0 => a / b,
                 B::Mod if b == 0.0 => <$T>::NAN,
                 B::FloorDiv | B::Mod => {

@@ -1,6 +1,13 @@
 //! What the property tests share: a seeded source of numbers, stored arrays in memory, an interpreter that
 //! evaluates one element at a time, and plain reductions. None of it uses the evaluator's code.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub
+)]
 
 pub mod build;
 pub mod interpret;

@@ -5,7 +5,7 @@ use super::{interpret, reduce};
 use dasklike_array::{Chunk, ChunkReader, Evaluator, Inlines, Scratch, TileResult};
 use dasklike_graph::block::place_block;
 use dasklike_graph::dtype::{DType, Scalar};
-use dasklike_graph::grid::{block_index, block_count};
+use dasklike_graph::grid::{block_count, block_index};
 use dasklike_graph::plan::{Source, SourceId};
 use dasklike_graph::reduce::ReduceOp;
 use dasklike_graph::stage::*;
@@ -26,7 +26,10 @@ impl ChunkReader for Memory<'_> {
         *self.reads.entry((id.0, index.to_vec())).or_default() += 1;
         let s = &self.stored[id.0 as usize];
         let axes = s.source.axes();
-        let number = index.iter().zip(&axes).fold(0, |n, (i, a)| n * a.count() + i);
+        let number = index
+            .iter()
+            .zip(&axes)
+            .fold(0, |n, (i, a)| n * a.count() + i);
         if index.iter().zip(&axes).any(|(i, a)| *i >= a.count()) {
             return Err(format!("no chunk {index:?}"));
         }
@@ -59,7 +62,9 @@ struct InlineSet<'a>(&'a [InlineData]);
 
 impl Inlines for InlineSet<'_> {
     fn bytes(&self, id: InlineId) -> Option<(&[u64], &[u8])> {
-        self.0.get(id.0 as usize).map(|i| (&i.shape[..], &i.bytes[..]))
+        self.0
+            .get(id.0 as usize)
+            .map(|i| (&i.shape[..], &i.bytes[..]))
     }
 }
 
@@ -68,28 +73,63 @@ pub fn outputs(case: &Case) -> Vec<Vec<u8>> {
     let sources: Vec<Source> = case.stored.iter().map(|s| s.source.clone()).collect();
     let evaluator = Evaluator::new(&case.stage, &sources).unwrap();
     let mut scratch = Scratch::new();
-    let empty = |(dtype, shape): &(DType, Vec<u64>)| vec![0xee; shape.iter().product::<u64>() as usize * dtype.size()];
+    let empty = |(dtype, shape): &(DType, Vec<u64>)| {
+        vec![0xee; shape.iter().product::<u64>() as usize * dtype.size()]
+    };
     let mut outputs: Vec<Vec<u8>> = case.outputs.iter().map(empty).collect();
     let mut trees: BTreeMap<(usize, usize), PartialTree> = BTreeMap::new();
     // Backwards: the order of tiles must not matter.
     for t in (0..case.stage.tile_count()).rev() {
-        let mut reader = Memory { stored: &case.stored, reads: HashMap::new() };
-        let results = evaluator.run(&mut scratch, Tile(t), &InlineSet(&case.inlines), &mut reader).unwrap();
+        let mut reader = Memory {
+            stored: &case.stored,
+            reads: HashMap::new(),
+        };
+        let results = evaluator
+            .run(
+                &mut scratch,
+                Tile(t),
+                &InlineSet(&case.inlines),
+                &mut reader,
+            )
+            .unwrap();
         let most = reader.reads.values().copied().max().unwrap_or(0);
-        assert!(most as usize <= case.stage.passes.len(), "a chunk was read {most} times");
+        assert!(
+            most as usize <= case.stage.passes.len(),
+            "a chunk was read {most} times"
+        );
         for result in results {
             match result {
-                TileResult::Block { target: Target::Output(id), region, bytes } => {
+                TileResult::Block {
+                    target: Target::Output(id),
+                    region,
+                    bytes,
+                } => {
                     let (dtype, shape) = &case.outputs[id.0 as usize];
-                    place_block(&mut outputs[id.0 as usize], shape, &region, &bytes, dtype.size());
+                    place_block(
+                        &mut outputs[id.0 as usize],
+                        shape,
+                        &region,
+                        &bytes,
+                        dtype.size(),
+                    );
                 }
-                TileResult::Partial { pass, sink, output_tile, leaf, partial } => {
+                TileResult::Partial {
+                    pass,
+                    sink,
+                    output_tile,
+                    leaf,
+                    partial,
+                } => {
                     let p = &case.stage.passes[pass];
-                    let Sink::Reduce(r) = &p.sinks[sink] else { panic!("a partial of no reduction") };
+                    let Sink::Reduce(r) = &p.sinks[sink] else {
+                        panic!("a partial of no reduction")
+                    };
                     let leaves = case.stage.place(p, r, Tile(t)).leaves;
                     let tree = trees.entry((pass, sink)).or_default();
                     let key = TreeKey::leaf(output_tile, leaf);
-                    let Some(root) = tree.insert(&r.state, leaves, key, partial) else { continue };
+                    let Some(root) = tree.insert(&r.state, leaves, key, partial) else {
+                        continue;
+                    };
                     finish(case, p, r, output_tile, &root, &mut outputs);
                 }
                 r => panic!("unexpected {r:?}"),
@@ -114,14 +154,26 @@ fn finish(
     let region: Vec<Range<u64>> = (0..p.domain.len())
         .map(|d| {
             let shown = r.kept.contains(&d) || r.groups.as_ref().is_some_and(|g| g.dim == d);
-            if shown { kept.next().unwrap() } else { 0..p.domain[d].len }
+            if shown {
+                kept.next().unwrap()
+            } else {
+                0..p.domain[d].len
+            }
         })
         .collect();
     for result in &r.results {
         let bytes = root.finish(&r.state, result.op, result.dtype, groups);
         let bytes = r.in_result_order(bytes, groups as u64, &region, result.dtype.size());
-        let Target::Output(id) = result.target else { panic!("no output") };
-        place_block(&mut outputs[id.0 as usize], &case.outputs[id.0 as usize].1, &at, &bytes, result.dtype.size());
+        let Target::Output(id) = result.target else {
+            panic!("no output")
+        };
+        place_block(
+            &mut outputs[id.0 as usize],
+            &case.outputs[id.0 as usize].1,
+            &at,
+            &bytes,
+            result.dtype.size(),
+        );
     }
 }
 
@@ -135,11 +187,22 @@ pub fn check(case: &Case) -> Result<(), String> {
     for pass in &case.stage.passes {
         let lens: Vec<u64> = pass.domain.iter().map(|d| d.len).collect();
         let total: u64 = lens.iter().product();
-        let index = |i: u64| block_index(&pass.domain.iter().map(|d| dasklike_graph::grid::Axis::regular(d.len, 1)).collect::<Vec<_>>(), i);
+        let index = |i: u64| {
+            block_index(
+                &pass
+                    .domain
+                    .iter()
+                    .map(|d| dasklike_graph::grid::Axis::regular(d.len, 1))
+                    .collect::<Vec<_>>(),
+                i,
+            )
+        };
         let elements: Vec<(Vec<u64>, Vec<Scalar>)> = (0..total)
             .map(|i| {
                 let at = index(i);
-                let values = interpret::evaluate(&pass.program, |n| element(case, &pass.inputs[n as usize], &at, &locals));
+                let values = interpret::evaluate(&pass.program, |n| {
+                    element(case, &pass.inputs[n as usize], &at, &locals)
+                });
                 (at, values)
             })
             .collect();
@@ -151,7 +214,9 @@ pub fn check(case: &Case) -> Result<(), String> {
                         let have = read(&got[output.0 as usize], dtype, i);
                         let want = values[value.0 as usize];
                         if !same(want, have) {
-                            return Err(format!("element {at:?}: want {want:?}, got {have:?}; {values:?}"));
+                            return Err(format!(
+                                "element {at:?}: want {want:?}, got {have:?}; {values:?}"
+                            ));
                         }
                     }
                 }
@@ -184,10 +249,12 @@ fn check_reduce(
         let mut left_out = false;
         for (d, i) in at.iter().enumerate() {
             match &r.groups {
-                Some(g) if g.dim == d => match g.starts.iter().rev().find(|s| s.0 <= *i).and_then(|s| s.1) {
-                    Some(group) => cell = cell * g.count as u64 + group as u64,
-                    None => left_out = true,
-                },
+                Some(g) if g.dim == d => {
+                    match g.starts.iter().rev().find(|s| s.0 <= *i).and_then(|s| s.1) {
+                        Some(group) => cell = cell * g.count as u64 + group as u64,
+                        None => left_out = true,
+                    }
+                }
                 _ if r.kept.contains(&d) => cell = cell * pass.domain[d].len + i,
                 _ => {}
             }
@@ -205,17 +272,26 @@ fn check_reduce(
                 }
                 for (c, list) in lists.iter().enumerate() {
                     let have = read(&got[id.0 as usize], result.dtype, c);
-                    reduce::matches(result.op, list, r.state.skipna, result.dtype, have)
-                        .map_err(|e| format!("cell {c} of {shape:?}, {} values: {e}", list.len()))?;
+                    reduce::matches(result.op, list, r.state.skipna, result.dtype, have).map_err(
+                        |e| format!("cell {c} of {shape:?}, {} values: {e}", list.len()),
+                    )?;
                 }
             }
             Target::Local(id) => {
                 let value = |list: &Vec<Scalar>| {
-                    let kept: Vec<f64> = list.iter().map(|v| v.as_f64()).filter(|v| !v.is_nan()).collect();
+                    let kept: Vec<f64> = list
+                        .iter()
+                        .map(|v| v.as_f64())
+                        .filter(|v| !v.is_nan())
+                        .collect();
                     match result.op {
                         ReduceOp::Count => Scalar::I64(kept.len() as i64),
                         _ if kept.is_empty() => Scalar::F64(f64::NAN),
-                        _ => Scalar::F64(kept.iter().copied().fold(f64::INFINITY, |a, b| if b < a { b } else { a })),
+                        _ => Scalar::F64(
+                            kept.iter()
+                                .copied()
+                                .fold(f64::INFINITY, |a, b| if b < a { b } else { a }),
+                        ),
                     }
                 };
                 locals[id.0 as usize] = lists.iter().map(value).collect();
@@ -239,7 +315,10 @@ fn element(case: &Case, input: &Input, at: &[u64], locals: &Locals) -> Scalar {
         Origin::Local(id) => {
             let dims = &case.stage.locals[id.0 as usize].dims;
             let values = &locals[id.0 as usize];
-            (dims.iter().map(|d| d.len).collect(), Box::new(|i| values[i]))
+            (
+                dims.iter().map(|d| d.len).collect(),
+                Box::new(|i| values[i]),
+            )
         }
     };
     let mut i = 0;

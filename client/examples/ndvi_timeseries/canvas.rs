@@ -6,7 +6,9 @@ use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{Circle, PathElement, Polygon, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color as _, FontStyle, FontTransform, RGBAColor, ShapeStyle, TextStyle, register_font};
+use plotters::style::{
+    Color as _, FontStyle, FontTransform, RGBAColor, ShapeStyle, TextStyle, register_font,
+};
 
 /// Red, green, blue and opacity.
 #[derive(Clone, Copy)]
@@ -40,7 +42,10 @@ impl Canvas {
             .map_err(|_| anyhow!("the built-in font cannot be read"))?;
         let drawn = |points: f64| (points * SCALE).round() as u32 * OVERSAMPLE as u32;
         let size = (drawn(width), drawn(height));
-        Ok(Canvas { pixels: vec![255; size.0 as usize * size.1 as usize * 3], size })
+        Ok(Canvas {
+            pixels: vec![255; size.0 as usize * size.1 as usize * 3],
+            size,
+        })
     }
 
     fn draw(&mut self, paint: impl FnOnce(&DrawingArea<BitMapBackend<'_>, Shift>)) {
@@ -52,7 +57,9 @@ impl Canvas {
     pub(crate) fn line(&mut self, points: &[(f64, f64)], width: f64, color: Color) {
         let path: Vec<(i32, i32)> = points.iter().map(|p| at(*p)).collect();
         let width = (width * factor()).round() as u32;
-        self.draw(|area| ignore(area.draw(&PathElement::new(path, rgba(color).stroke_width(width)))));
+        self.draw(|area| {
+            ignore(area.draw(&PathElement::new(path, rgba(color).stroke_width(width))))
+        });
     }
 
     /// A thin dashed line.
@@ -60,7 +67,10 @@ impl Canvas {
         let length = (to.0 - from.0).hypot(to.1 - from.1);
         let along = |d: f64| {
             let share = d / length;
-            (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share)
+            (
+                from.0 + (to.0 - from.0) * share,
+                from.1 + (to.1 - from.1) * share,
+            )
         };
         let mut done = 0.0;
         while done < length {
@@ -83,7 +93,15 @@ impl Canvas {
     }
 
     /// A text of `size` points beside `(x, y)`; returns where it starts.
-    pub(crate) fn text(&mut self, x: f64, y: f64, size: f64, color: Color, align: Align, text: &str) -> f64 {
+    pub(crate) fn text(
+        &mut self,
+        x: f64,
+        y: f64,
+        size: f64,
+        color: Color,
+        align: Align,
+        text: &str,
+    ) -> f64 {
         let h = match align {
             Align::Left => HPos::Left,
             Align::Center => HPos::Center,
@@ -92,7 +110,9 @@ impl Canvas {
         let style = style(size, color, FontStyle::Normal).pos(Pos::new(h, VPos::Center));
         let mut width = 0.0;
         self.draw(|area| {
-            width = area.estimate_text_size(text, &style).map_or(0.0, |(w, _)| w as f64 / factor());
+            width = area
+                .estimate_text_size(text, &style)
+                .map_or(0.0, |(w, _)| w as f64 / factor());
             ignore(area.draw(&Text::new(text, at((x, y + DROP * size)), style)));
         });
         match align {
@@ -110,7 +130,10 @@ impl Canvas {
 
     /// The picture as a PNG.
     pub(crate) fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
-        let (width, height) = (self.size.0 as usize / OVERSAMPLE, self.size.1 as usize / OVERSAMPLE);
+        let (width, height) = (
+            self.size.0 as usize / OVERSAMPLE,
+            self.size.1 as usize / OVERSAMPLE,
+        );
         let mut averaged = Vec::with_capacity(width * height * 3);
         let row = self.size.0 as usize * 3;
         for y in 0..height {
@@ -150,7 +173,11 @@ fn rgba(color: Color) -> RGBAColor {
 
 fn style<'a>(size: f64, color: Color, font: FontStyle) -> TextStyle<'a> {
     // plotters' size is the height of a line; 1.24 of it is the size of the type.
-    let font = plotters::style::FontDesc::new(plotters::style::FontFamily::SansSerif, size * factor() * 1.24, font);
+    let font = plotters::style::FontDesc::new(
+        plotters::style::FontFamily::SansSerif,
+        size * factor() * 1.24,
+        font,
+    );
     font.transform(FontTransform::None).color(&rgba(color))
 }
 

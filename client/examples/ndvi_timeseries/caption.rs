@@ -8,7 +8,12 @@ use dasklike::array::time;
 
 /// Title, what was computed, and whose data it is.
 pub(crate) fn caption(cube: &Dataset, input: &Input, series: &Series, pixels: &str) -> Caption {
-    let store = cube.location().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let store = cube
+        .location()
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
     let mask = match &input.bands().mask {
         Some((mask, keep)) => {
             let keep: Vec<String> = keep.iter().map(i64::to_string).collect();
@@ -17,7 +22,11 @@ pub(crate) fn caption(cube: &Dataset, input: &Input, series: &Series, pixels: &s
         None => "no mask".to_owned(),
     };
     let steps = series.times.len();
-    let what = if synthetic(cube) { "a synthetic cube" } else { store.trim_end_matches(".zarr") };
+    let what = if synthetic(cube) {
+        "a synthetic cube"
+    } else {
+        store.trim_end_matches(".zarr")
+    };
     let plural = if steps == 1 { "" } else { "s" };
     Caption {
         title: format!("NDVI of {what}"),
@@ -28,11 +37,17 @@ pub(crate) fn caption(cube: &Dataset, input: &Input, series: &Series, pixels: &s
 }
 
 fn text(cube: &Dataset, attribute: &str) -> Option<String> {
-    cube.attrs().get(attribute).and_then(|v| v.as_str()).map(str::to_owned)
+    cube.attrs()
+        .get(attribute)
+        .and_then(|v| v.as_str())
+        .map(str::to_owned)
 }
 
 fn mentions(cube: &Dataset, word: &str) -> bool {
-    cube.attrs().values().filter_map(|v| v.as_str()).any(|text| text.to_lowercase().contains(word))
+    cube.attrs()
+        .values()
+        .filter_map(|v| v.as_str())
+        .any(|text| text.to_lowercase().contains(word))
 }
 
 fn synthetic(cube: &Dataset) -> bool {
@@ -46,11 +61,18 @@ fn credit(cube: &Dataset, series: &Series) -> String {
     }
     if mentions(cube, "sentinel") || mentions(cube, "copernicus") {
         let year = |t: Option<&i64>| t.map(|t| time::civil(*t).year());
-        return match (year(series.times.iter().min()), year(series.times.iter().max())) {
-            (Some(a), Some(b)) if a == b => format!("Contains modified Copernicus Sentinel data {a}"),
+        return match (
+            year(series.times.iter().min()),
+            year(series.times.iter().max()),
+        ) {
+            (Some(a), Some(b)) if a == b => {
+                format!("Contains modified Copernicus Sentinel data {a}")
+            }
             (Some(a), Some(b)) => format!("Contains modified Copernicus Sentinel data {a}-{b}"),
             _ => "Contains modified Copernicus Sentinel data".to_owned(),
         };
     }
-    text(cube, "source").map(|source| format!("Source: {source}")).unwrap_or_default()
+    text(cube, "source")
+        .map(|source| format!("Source: {source}"))
+        .unwrap_or_default()
 }

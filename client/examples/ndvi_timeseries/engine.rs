@@ -3,7 +3,9 @@
 use super::args::Args;
 use anyhow::Result;
 use dasklike::cluster::processors;
-use dasklike::{Client, ComputeOptions, Computed, DataArray, LocalCluster, LocalClusterConfig, compute_with};
+use dasklike::{
+    Client, ComputeOptions, Computed, DataArray, LocalCluster, LocalClusterConfig, compute_with,
+};
 use dasklike_graph::explain::human_bytes;
 use dasklike_graph::plan::Dim;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,11 +24,19 @@ impl Engine {
         let engine = match &args.scheduler {
             Some(scheduler) => {
                 let client = Client::connect(scheduler)?;
-                Engine { dashboard: client.cluster()?.dashboard_url, client, _local: None }
+                Engine {
+                    dashboard: client.cluster()?.dashboard_url,
+                    client,
+                    _local: None,
+                }
             }
             None => {
                 let cluster = LocalCluster::start(&config(args))?;
-                Engine { client: cluster.client(), dashboard: cluster.dashboard_url(), _local: Some(cluster) }
+                Engine {
+                    client: cluster.client(),
+                    dashboard: cluster.dashboard_url(),
+                    _local: Some(cluster),
+                }
             }
         };
         if let Some(url) = &engine.dashboard {
@@ -41,10 +51,17 @@ impl Engine {
     }
 
     /// Computes arrays, with a bar of tasks on stderr.
-    pub(crate) fn compute(&self, arrays: &[DataArray], chunks: Vec<(Dim, u64)>) -> Result<Vec<Computed>> {
+    pub(crate) fn compute(
+        &self,
+        arrays: &[DataArray],
+        chunks: Vec<(Dim, u64)>,
+    ) -> Result<Vec<Computed>> {
         let style = ProgressStyle::with_template("{bar:40} {pos}/{len} tasks, {msg}, {elapsed}")?;
         let bar = ProgressBar::new(0).with_style(style);
-        let options = ComputeOptions { chunks, ..ComputeOptions::default() };
+        let options = ComputeOptions {
+            chunks,
+            ..ComputeOptions::default()
+        };
         let computed = compute_with(&self.client, arrays, &options, |progress| {
             bar.set_length(progress.tasks);
             bar.set_position(progress.tasks_done);
@@ -60,7 +77,9 @@ fn config(args: &Args) -> LocalClusterConfig {
     LocalClusterConfig {
         workers,
         slots: args.slots.unwrap_or(1),
-        memory_limit: args.memory_limit.unwrap_or_else(|| LocalClusterConfig::memory_share(workers)),
+        memory_limit: args
+            .memory_limit
+            .unwrap_or_else(|| LocalClusterConfig::memory_share(workers)),
         processes: args.processes,
         ..LocalClusterConfig::default()
     }

@@ -23,7 +23,12 @@ pub(crate) struct Input {
     #[arg(long, value_name = "NAME", default_value = "scl")]
     pub(crate) mask: String,
     /// The classes whose pixels count
-    #[arg(long, value_name = "CLASSES", default_value = "4,5,6,7", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "CLASSES",
+        default_value = "4,5,6,7",
+        value_delimiter = ','
+    )]
     pub(crate) keep: Vec<i64>,
     /// Take every pixel that has both bands
     #[arg(long, conflicts_with_all = ["mask", "keep"])]
@@ -46,7 +51,11 @@ impl Input {
     /// The names that the pipeline takes.
     pub(crate) fn bands(&self) -> Bands {
         let mask = (!self.no_mask).then(|| (self.mask.clone(), self.keep.clone()));
-        Bands { red: self.red.clone(), nir: self.nir.clone(), mask }
+        Bands {
+            red: self.red.clone(),
+            nir: self.nir.clone(),
+            mask,
+        }
     }
 
     /// Opens the store at `location` and takes the steps.
@@ -72,14 +81,20 @@ impl Input {
         );
         if let Some(range) = &self.time {
             cube = cube.sel("time", range.selector())?;
-            ensure!(cube.get(&self.red)?.shape().iter().all(|n| *n > 0), "no step lies in --time {}", range.text);
+            ensure!(
+                cube.get(&self.red)?.shape().iter().all(|n| *n > 0),
+                "no step lies in --time {}",
+                range.text
+            );
         }
         Ok(cube)
     }
 
     /// The tile sizes, by the dims of the red band.
     pub(crate) fn tiles(&self, red: &DataArray) -> anyhow::Result<Vec<(Dim, u64)>> {
-        let Chunks::Sizes(sizes) = &self.chunks else { return Ok(Vec::new()) };
+        let Chunks::Sizes(sizes) = &self.chunks else {
+            return Ok(Vec::new());
+        };
         let dims = red.dims();
         ensure!(
             sizes.len() == dims.len(),
@@ -111,15 +126,23 @@ impl TimeRange {
 impl FromStr for TimeRange {
     type Err = String;
     fn from_str(text: &str) -> Result<TimeRange, String> {
-        let (from, to) = text.split_once("..").ok_or("expected two times with .. between them, such as 2019-03..2019-06")?;
+        let (from, to) = text
+            .split_once("..")
+            .ok_or("expected two times with .. between them, such as 2019-03..2019-06")?;
         let end = |text: &str| {
             let text = text.trim_start_matches('=').trim();
             if text.is_empty() {
                 return Ok(None);
             }
-            time::parse_period(text).map(|_| Some(text.to_owned())).map_err(|e| e.to_string())
+            time::parse_period(text)
+                .map(|_| Some(text.to_owned()))
+                .map_err(|e| e.to_string())
         };
-        Ok(TimeRange { text: text.to_owned(), from: end(from)?, to: end(to)? })
+        Ok(TimeRange {
+            text: text.to_owned(),
+            from: end(from)?,
+            to: end(to)?,
+        })
     }
 }
 
@@ -138,6 +161,8 @@ impl FromStr for Chunks {
         }
         let size = |part: &str| part.trim().parse::<u64>().ok().filter(|n| *n > 0);
         let sizes: Option<Vec<u64>> = text.split(',').map(size).collect();
-        sizes.map(Chunks::Sizes).ok_or_else(|| "expected auto, or sizes like 1,512,512".to_owned())
+        sizes
+            .map(Chunks::Sizes)
+            .ok_or_else(|| "expected auto, or sizes like 1,512,512".to_owned())
     }
 }

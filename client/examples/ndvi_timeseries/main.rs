@@ -36,7 +36,9 @@ fn main() -> ExitCode {
     let done = finished.clone();
     // The cluster's threads end with this process, its processes when they see that it is gone, a job on another
     // cluster when its stream breaks; files are renamed into place when they are whole.
-    dasklike::start::on_interrupt(move || std::process::exit(if done.load(Relaxed) { 0 } else { INTERRUPTED }));
+    dasklike::start::on_interrupt(move || {
+        std::process::exit(if done.load(Relaxed) { 0 } else { INTERRUPTED })
+    });
     match run(&args, &finished) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -47,7 +49,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, finished: &AtomicBool) -> Result<()> {
-    for path in [Some(&args.output), args.csv.as_ref()].into_iter().flatten() {
+    for path in [Some(&args.output), args.csv.as_ref()]
+        .into_iter()
+        .flatten()
+    {
         files::check_writable(path)?;
     }
     let location = match &args.input.input {
@@ -63,8 +68,13 @@ fn run(args: &Args, finished: &AtomicBool) -> Result<()> {
     let tiles = args.input.tiles(red)?;
     let engine = Engine::start(args)?;
     let computed = engine.compute(&results, tiles)?;
-    let across: Vec<u64> =
-        red.dims().iter().zip(red.shape()).filter(|(d, _)| &***d != "time").map(|(_, n)| *n).collect();
+    let across: Vec<u64> = red
+        .dims()
+        .iter()
+        .zip(red.shape())
+        .filter(|(d, _)| &***d != "time")
+        .map(|(_, n)| *n)
+        .collect();
     write(args, &cube, &computed, &across)?;
     if args.hold
         && let Some(url) = engine.dashboard()

@@ -64,14 +64,29 @@ impl Frame {
         let span = (middle - 0.52 * length, middle + 0.52 * length);
         let means = || series.mean.iter().copied().filter(|m| m.is_finite());
         // From -0.1 to 1 as such series are drawn; further only where the curve itself leaves that.
-        let low = means().fold(-0.1, |low: f64, m| low.min((m * 10.0).floor() / 10.0)).max(-10.0);
-        let high = means().fold(1.0, |high: f64, m| high.max((m * 10.0).ceil() / 10.0)).min(10.0);
+        let low = means()
+            .fold(-0.1, |low: f64, m| low.min((m * 10.0).floor() / 10.0))
+            .max(-10.0);
+        let high = means()
+            .fold(1.0, |high: f64, m| high.max((m * 10.0).ceil() / 10.0))
+            .min(10.0);
         let room = (RIGHT - LEFT) / span_days(span, DAY);
-        let mut gaps: Vec<i64> = series.times.windows(2).map(|w| (w[1] - w[0]).abs()).filter(|g| *g > 0).collect();
+        let mut gaps: Vec<i64> = series
+            .times
+            .windows(2)
+            .map(|w| (w[1] - w[0]).abs())
+            .filter(|g| *g > 0)
+            .collect();
         gaps.sort_unstable();
         let gap = gaps.get(gaps.len() / 4).map_or(DAY, |g| *g as f64);
         let half = (gap / DAY * room * 0.36).clamp(0.8, 14.0);
-        Frame { span, low, high, ticks: date_ticks(span.0, span.1, 13), half }
+        Frame {
+            span,
+            low,
+            high,
+            ticks: date_ticks(span.0, span.1, 13),
+            half,
+        }
     }
 
     fn x(&self, t: f64) -> f64 {
@@ -91,25 +106,58 @@ fn span_days(span: (f64, f64), day: f64) -> f64 {
 fn titles(canvas: &mut Canvas, caption: &Caption) {
     canvas.bold(LEFT, 24.0, 21.0, INK, &caption.title);
     canvas.text(LEFT, 53.0, 13.0, QUIET, Align::Left, &caption.subtitle);
-    canvas.text(LEFT, HEIGHT - 22.0, 11.0, QUIET, Align::Left, &caption.detail);
-    canvas.text(RIGHT, HEIGHT - 22.0, 11.0, QUIET, Align::Right, &caption.credit);
+    canvas.text(
+        LEFT,
+        HEIGHT - 22.0,
+        11.0,
+        QUIET,
+        Align::Left,
+        &caption.detail,
+    );
+    canvas.text(
+        RIGHT,
+        HEIGHT - 22.0,
+        11.0,
+        QUIET,
+        Align::Right,
+        &caption.credit,
+    );
 }
 
 fn axes(canvas: &mut Canvas, frame: &Frame) {
-    let step = if frame.high - frame.low > 2.5 { 0.5 } else { 0.2 };
+    let step = if frame.high - frame.low > 2.5 {
+        0.5
+    } else {
+        0.2
+    };
     let mut value = (frame.low / step).ceil() * step;
     while value <= frame.high + 1e-9 {
         let y = frame.y(value);
         let color = if value.abs() < 1e-9 { CLOUD } else { GRID };
         canvas.line(&[(LEFT, y), (RIGHT, y)], 1.0, color);
-        let label = if value.abs() < 1e-9 { "0.0".to_owned() } else { format!("{value:.1}") };
+        let label = if value.abs() < 1e-9 {
+            "0.0".to_owned()
+        } else {
+            format!("{value:.1}")
+        };
         canvas.text(LEFT - 10.0, y, 13.0, QUIET, Align::Right, &label);
         value += step;
     }
     for share in [0.0, 0.5, 1.0] {
         let y = BARS.1 - share * (BARS.1 - BARS.0);
-        canvas.line(&[(LEFT, y), (RIGHT, y)], 1.0, if share == 0.0 { CLOUD } else { GRID });
-        canvas.text(LEFT - 10.0, y, 12.0, QUIET, Align::Right, &format!("{:.0} %", 100.0 * share));
+        canvas.line(
+            &[(LEFT, y), (RIGHT, y)],
+            1.0,
+            if share == 0.0 { CLOUD } else { GRID },
+        );
+        canvas.text(
+            LEFT - 10.0,
+            y,
+            12.0,
+            QUIET,
+            Align::Right,
+            &format!("{:.0} %", 100.0 * share),
+        );
     }
     for tick in &frame.ticks {
         let x = frame.x(tick.at);
@@ -140,15 +188,37 @@ fn runs(series: &Series) -> Vec<Vec<usize>> {
 
 fn spread(canvas: &mut Canvas, frame: &Frame, series: &Series) {
     let x = |i: usize| frame.x(series.times[i] as f64);
-    let deviation = |i: usize| if series.std[i].is_finite() { series.std[i] } else { 0.0 };
+    let deviation = |i: usize| {
+        if series.std[i].is_finite() {
+            series.std[i]
+        } else {
+            0.0
+        }
+    };
     for run in runs(series) {
         if let [i] = run[..] {
-            let (top, bottom) = (frame.y(series.mean[i] + deviation(i)), frame.y(series.mean[i] - deviation(i)));
-            canvas.fill(&[(x(i) - 4.0, top), (x(i) + 4.0, top), (x(i) + 4.0, bottom), (x(i) - 4.0, bottom)], SPREAD);
+            let (top, bottom) = (
+                frame.y(series.mean[i] + deviation(i)),
+                frame.y(series.mean[i] - deviation(i)),
+            );
+            canvas.fill(
+                &[
+                    (x(i) - 4.0, top),
+                    (x(i) + 4.0, top),
+                    (x(i) + 4.0, bottom),
+                    (x(i) - 4.0, bottom),
+                ],
+                SPREAD,
+            );
             continue;
         }
-        let upper = run.iter().map(|i| (x(*i), frame.y(series.mean[*i] + deviation(*i))));
-        let lower = run.iter().rev().map(|i| (x(*i), frame.y(series.mean[*i] - deviation(*i))));
+        let upper = run
+            .iter()
+            .map(|i| (x(*i), frame.y(series.mean[*i] + deviation(*i))));
+        let lower = run
+            .iter()
+            .rev()
+            .map(|i| (x(*i), frame.y(series.mean[*i] - deviation(*i))));
         canvas.fill(&upper.chain(lower).collect::<Vec<_>>(), SPREAD);
     }
 }
@@ -180,7 +250,10 @@ fn bars(canvas: &mut Canvas, frame: &Frame, series: &Series) {
         let x = frame.x(series.times[i] as f64);
         let top = BARS.1 - series.share(i).clamp(0.0, 1.0) * (BARS.1 - BARS.0);
         let (left, right) = (x - frame.half, x + frame.half);
-        canvas.fill(&[(left, top), (right, top), (right, BARS.1), (left, BARS.1)], SHARE);
+        canvas.fill(
+            &[(left, top), (right, top), (right, BARS.1), (left, BARS.1)],
+            SHARE,
+        );
     }
 }
 
@@ -194,7 +267,15 @@ fn legend(canvas: &mut Canvas, series: &Series) {
         x -= 28.0;
     }
     x = canvas.text(x, y, 12.0, QUIET, Align::Right, "mean ± standard deviation") - 8.0;
-    canvas.fill(&[(x - 26.0, y - 6.0), (x, y - 6.0), (x, y + 6.0), (x - 26.0, y + 6.0)], SPREAD);
+    canvas.fill(
+        &[
+            (x - 26.0, y - 6.0),
+            (x, y - 6.0),
+            (x, y + 6.0),
+            (x - 26.0, y + 6.0),
+        ],
+        SPREAD,
+    );
     x -= 54.0;
     x = canvas.text(x, y, 12.0, QUIET, Align::Right, "mean") - 8.0;
     canvas.line(&[(x - 26.0, y), (x, y)], 2.0, LEAF);

@@ -1,8 +1,8 @@
 //! The computed series, as a table and as CSV.
 
 use anyhow::{Context, bail};
-use dasklike::array::{Coord, time};
 use dasklike::Computed;
+use dasklike::array::{Coord, time};
 use std::fmt::Write;
 
 /// The statistics of every time step.
@@ -21,8 +21,12 @@ pub(crate) struct Series {
 impl Series {
     /// From the pipeline's five results; `pixels` is the number of pixels of one step.
     pub(crate) fn new(results: &[Computed], pixels: u64) -> anyhow::Result<Series> {
-        let [mean, std, min, max, count] = results else { bail!("expected five results, got {}", results.len()) };
-        let Some(Coord::Time(times)) = mean.coord("time") else { bail!("the series has no times") };
+        let [mean, std, min, max, count] = results else {
+            bail!("expected five results, got {}", results.len())
+        };
+        let Some(Coord::Time(times)) = mean.coord("time") else {
+            bail!("the series has no times")
+        };
         Ok(Series {
             times: times.to_vec(),
             mean: mean.values_f64(),
@@ -36,7 +40,11 @@ impl Series {
 
     /// The share of step `i`'s pixels that count, from 0 to 1.
     pub(crate) fn share(&self, i: usize) -> f64 {
-        if self.pixels == 0 { 0.0 } else { self.count[i] as f64 / self.pixels as f64 }
+        if self.pixels == 0 {
+            0.0
+        } else {
+            self.count[i] as f64 / self.pixels as f64
+        }
     }
 
     /// `time,mean,std,min,max,count`, one line a step: ISO 8601, every digit of the doubles, nothing for NaN.
@@ -46,7 +54,11 @@ impl Series {
             csv.push_str(&time::iso(self.times[i]));
             for column in [&self.mean, &self.std, &self.min, &self.max] {
                 // The shortest text that reads back as the same double.
-                let _ = if column[i].is_nan() { write!(csv, ",") } else { write!(csv, ",{}", column[i]) };
+                let _ = if column[i].is_nan() {
+                    write!(csv, ",")
+                } else {
+                    write!(csv, ",{}", column[i])
+                };
             }
             let _ = writeln!(csv, ",{}", self.count[i]);
         }
@@ -56,7 +68,10 @@ impl Series {
     /// The same for a person: four decimals, and the share of pixels that count.
     pub(crate) fn table(&self) -> String {
         let mut table = String::new();
-        let days = self.times.iter().all(|t| time::iso(*t).ends_with("T00:00:00"));
+        let days = self
+            .times
+            .iter()
+            .all(|t| time::iso(*t).ends_with("T00:00:00"));
         let width = if days { 10 } else { 19 };
         let _ = writeln!(
             table,
@@ -64,7 +79,13 @@ impl Series {
             "time", "mean", "std", "min", "max", "count", "valid"
         );
         for i in 0..self.times.len() {
-            let number = |x: f64| if x.is_nan() { "-".to_owned() } else { format!("{x:.4}") };
+            let number = |x: f64| {
+                if x.is_nan() {
+                    "-".to_owned()
+                } else {
+                    format!("{x:.4}")
+                }
+            };
             let _ = writeln!(
                 table,
                 "{:width$.width$}  {:>8}  {:>8}  {:>8}  {:>8}  {:>10}  {:>5.1}%",

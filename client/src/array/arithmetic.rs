@@ -19,7 +19,9 @@ pub(crate) fn binary(op: BinaryOp, left: &Operand, right: &Operand) -> DataArray
             && *exponent < 0
             && common_dtype(&[left, right])?.is_integer()
         {
-            return Err(ArrayError::NegativePower { exponent: *exponent });
+            return Err(ArrayError::NegativePower {
+                exponent: *exponent,
+            });
         }
         let dtype = match op {
             BinaryOp::Arctan2 | BinaryOp::Hypot => floats(left, right)?,
@@ -31,7 +33,10 @@ pub(crate) fn binary(op: BinaryOp, left: &Operand, right: &Operand) -> DataArray
 
 /// An elementwise operation on `operands` cast to `dtype`, after the arrays `first` in the node's inputs.
 pub(crate) fn elementwise(
-    op: Op, operands: &[&Operand], dtype: DType, first: &[&DataArray],
+    op: Op,
+    operands: &[&Operand],
+    dtype: DType,
+    first: &[&DataArray],
 ) -> Result<DataArray, ArrayError> {
     let arrays: Vec<&DataArray> = operands.iter().filter_map(|o| array(o)).collect();
     let mut inputs: Vec<Arc<Expr>> = Vec::new();
@@ -44,7 +49,11 @@ pub(crate) fn elementwise(
             Operand::Literal(l) => Expr::constant(l.scalar(dtype)?, dtype)?,
         });
     }
-    let all: Vec<&DataArray> = arrays.iter().copied().chain(first.iter().copied()).collect();
+    let all: Vec<&DataArray> = arrays
+        .iter()
+        .copied()
+        .chain(first.iter().copied())
+        .collect();
     let expr = Expr::new(op, &inputs.iter().collect::<Vec<_>>());
     // Shapes are compared before labels: their message is the plainer one.
     let expr = expr?;
@@ -85,7 +94,11 @@ pub(crate) fn common_dtype(operands: &[&Operand]) -> Result<DType, ArrayError> {
 fn operand_dtype(op: BinaryOp, common: DType) -> DType {
     match op {
         BinaryOp::Div if !common.is_float() => DType::F64,
-        BinaryOp::FloorDiv | BinaryOp::Mod | BinaryOp::Pow | BinaryOp::LeftShift | BinaryOp::RightShift
+        BinaryOp::FloorDiv
+        | BinaryOp::Mod
+        | BinaryOp::Pow
+        | BinaryOp::LeftShift
+        | BinaryOp::RightShift
             if common == DType::Bool =>
         {
             DType::I8
@@ -97,14 +110,20 @@ fn operand_dtype(op: BinaryOp, common: DType) -> DType {
 /// The dtype of float maths on two operands: arrays become floats before they meet.
 fn floats(left: &Operand, right: &Operand) -> Result<DType, ArrayError> {
     match (left, right) {
-        (Operand::Array(a), Operand::Array(b)) => Ok(a.dtype()?.unary_float().promote(b.dtype()?.unary_float())),
+        (Operand::Array(a), Operand::Array(b)) => {
+            Ok(a.dtype()?.unary_float().promote(b.dtype()?.unary_float()))
+        }
         _ => Ok(common_dtype(&[left, right])?.unary_float()),
     }
 }
 
 /// The result of comparing integers with a literal that their dtype does not have: NumPy compares the values,
 /// so it is the same for every element.
-fn out_of_bounds(op: BinaryOp, left: &Operand, right: &Operand) -> Result<Option<DataArray>, ArrayError> {
+fn out_of_bounds(
+    op: BinaryOp,
+    left: &Operand,
+    right: &Operand,
+) -> Result<Option<DataArray>, ArrayError> {
     let (array, literal, array_is_left) = match (left, right) {
         (Operand::Array(a), Operand::Literal(Literal::Int(l))) => (a, *l, true),
         (Operand::Literal(Literal::Int(l)), Operand::Array(a)) => (a, *l, false),
@@ -123,7 +142,11 @@ fn out_of_bounds(op: BinaryOp, left: &Operand, right: &Operand) -> Result<Option
     };
     // Integers are never NaN: an array of `false` in the operand's shape.
     let nowhere = Expr::new(Op::Unary(UnaryOp::IsNan), &[array.expr()?])?;
-    let expr = if holds { Expr::new(Op::Unary(UnaryOp::Invert), &[&nowhere])? } else { nowhere };
+    let expr = if holds {
+        Expr::new(Op::Unary(UnaryOp::Invert), &[&nowhere])?
+    } else {
+        nowhere
+    };
     array.with_expr(expr).map(Some)
 }
 

@@ -15,7 +15,9 @@ pub fn plan<'a>(arrays: impl IntoIterator<Item = &'a DataArray>) -> Result<Plan,
     let mut outputs = 0;
     for array in arrays {
         let node = add(&mut builder, &mut known, array.expr()?)?;
-        let name = array.name().map_or_else(|| format!("output {outputs}"), str::to_owned);
+        let name = array
+            .name()
+            .map_or_else(|| format!("output {outputs}"), str::to_owned);
         builder.output(&name, node);
         outputs += 1;
     }
@@ -26,12 +28,18 @@ pub fn plan<'a>(arrays: impl IntoIterator<Item = &'a DataArray>) -> Result<Plan,
 }
 
 fn add(
-    builder: &mut PlanBuilder, known: &mut HashMap<*const Expr, NodeId>, expr: &Arc<Expr>,
+    builder: &mut PlanBuilder,
+    known: &mut HashMap<*const Expr, NodeId>,
+    expr: &Arc<Expr>,
 ) -> Result<NodeId, ArrayError> {
     if let Some(id) = known.get(&Arc::as_ptr(expr)) {
         return Ok(*id);
     }
-    let inputs = expr.inputs.iter().map(|e| add(builder, known, e)).collect::<Result<Vec<_>, _>>()?;
+    let inputs = expr
+        .inputs
+        .iter()
+        .map(|e| add(builder, known, e))
+        .collect::<Result<Vec<_>, _>>()?;
     let id = match &expr.op {
         ExprOp::Source(source) => builder.source(source.clone())?,
         ExprOp::Op(op) => builder.add(op.clone(), &inputs)?,

@@ -23,9 +23,18 @@ pub(crate) struct Encoding {
 impl Encoding {
     /// The encoding of a stored array.
     pub(crate) fn of(array: &ArrayInfo) -> Encoding {
-        let missing = array.fill_is_missing.into_iter().chain(array.also_missing).collect();
+        let missing = array
+            .fill_is_missing
+            .into_iter()
+            .chain(array.also_missing)
+            .collect();
         let attribute = |key: &str| array.attributes.get(key).and_then(number);
-        Encoding { missing, scale: attribute("scale_factor"), offset: attribute("add_offset"), float: None }
+        Encoding {
+            missing,
+            scale: attribute("scale_factor"),
+            offset: attribute("add_offset"),
+            float: None,
+        }
     }
 
     /// The dtype of the decoded array. Scale and offset are JSON numbers, which are doubles, so with either the
@@ -63,7 +72,10 @@ impl Encoding {
         let stored = raw.meta.dtype;
         let mut masked: Option<Arc<Expr>> = None;
         for fill in self.missing.iter().filter(|f| !f.as_f64().is_nan()) {
-            let is = Expr::new(Op::Binary(BinaryOp::Eq), &[raw, &Expr::constant(*fill, stored)?])?;
+            let is = Expr::new(
+                Op::Binary(BinaryOp::Eq),
+                &[raw, &Expr::constant(*fill, stored)?],
+            )?;
             masked = Some(match masked {
                 Some(m) => Expr::new(Op::Binary(BinaryOp::Or), &[&m, &is])?,
                 None => is,
@@ -75,5 +87,10 @@ impl Encoding {
 
 /// A number, or an array of one number.
 fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_array().filter(|a| a.len() == 1).and_then(|a| a[0].as_f64()))
+    value.as_f64().or_else(|| {
+        value
+            .as_array()
+            .filter(|a| a.len() == 1)
+            .and_then(|a| a[0].as_f64())
+    })
 }

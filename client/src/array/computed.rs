@@ -43,7 +43,11 @@ impl Computed {
         let meta = array.meta()?;
         let needed = meta.elements() * meta.dtype.size() as u64;
         if bytes.len() as u64 != needed {
-            return Err(ValuesError::Bytes { have: bytes.len() as u64, needed }.into());
+            return Err(ValuesError::Bytes {
+                have: bytes.len() as u64,
+                needed,
+            }
+            .into());
         }
         Ok(Computed {
             name: array.name().map(str::to_owned),
@@ -92,13 +96,18 @@ impl Computed {
     }
 
     fn scalars(&self) -> impl Iterator<Item = Scalar> + '_ {
-        self.bytes.chunks_exact(self.dtype.size()).map(|b| Scalar::from_le_bytes(self.dtype, b))
+        self.bytes
+            .chunks_exact(self.dtype.size())
+            .map(|b| Scalar::from_le_bytes(self.dtype, b))
     }
 
     /// The elements in C order. `T` must be the array's type.
     pub fn values<T: Element>(&self) -> Result<Vec<T>, ValuesError> {
         if T::DTYPE != self.dtype {
-            return Err(ValuesError::DType { have: self.dtype, wanted: T::DTYPE });
+            return Err(ValuesError::DType {
+                have: self.dtype,
+                wanted: T::DTYPE,
+            });
         }
         Ok(self.scalars().map(T::from_scalar).collect())
     }
@@ -120,7 +129,10 @@ impl Computed {
 
     fn shaped<T>(&self, values: Vec<T>) -> ArrayD<T> {
         let shape: Vec<usize> = self.shape.iter().map(|n| *n as usize).collect();
-        #[expect(clippy::expect_used, reason = "`new` checked that the bytes fill the shape")]
+        #[expect(
+            clippy::expect_used,
+            reason = "`new` checked that the bytes fill the shape"
+        )]
         ArrayD::from_shape_vec(IxDyn(&shape), values).expect("the values fill the shape")
     }
 

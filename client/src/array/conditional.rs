@@ -26,19 +26,30 @@ impl DataArray {
     pub fn where_(&self, condition: impl std::borrow::Borrow<DataArray>) -> DataArray {
         DataArray::lift(|| {
             let floats = self.astype(self.dtype()?.maybe_promote());
-            self.ordered_where(condition.borrow(), &floats.into(), &Literal::Float(f64::NAN).into())
+            self.ordered_where(
+                condition.borrow(),
+                &floats.into(),
+                &Literal::Float(f64::NAN).into(),
+            )
         })
     }
 
     /// The values where `condition` holds, `other` elsewhere.
     pub fn where_else(
-        &self, condition: impl std::borrow::Borrow<DataArray>, other: impl Into<Operand>,
+        &self,
+        condition: impl std::borrow::Borrow<DataArray>,
+        other: impl Into<Operand>,
     ) -> DataArray {
         DataArray::lift(|| self.ordered_where(condition.borrow(), &self.into(), &other.into()))
     }
 
     /// `where`, with this array's dims first, as xarray's method has it.
-    fn ordered_where(&self, condition: &DataArray, a: &Operand, b: &Operand) -> Result<DataArray, ArrayError> {
+    fn ordered_where(
+        &self,
+        condition: &DataArray,
+        a: &Operand,
+        b: &Operand,
+    ) -> Result<DataArray, ArrayError> {
         let (own, other) = (self.meta()?, condition.meta()?);
         let follows = own.dims.starts_with(&other.dims) && own.dims.len() == other.dims.len();
         if follows || other.dtype != DType::Bool {
@@ -50,7 +61,10 @@ impl DataArray {
             dims: own.dims.clone(),
             axes: own.shape.iter().map(|n| Axis::whole(*n)).collect(),
         };
-        let shaped = Expr::new(Op::Binary(BinaryOp::And), &[&Expr::new(everywhere, &[])?, condition.expr()?])?;
+        let shaped = Expr::new(
+            Op::Binary(BinaryOp::And),
+            &[&Expr::new(everywhere, &[])?, condition.expr()?],
+        )?;
         let coords = merge_coords(&[self, condition])?;
         let condition = DataArray::new(None, shaped, coords, Arc::default());
         let chosen = select(&condition, a, b);
@@ -63,8 +77,15 @@ impl DataArray {
         DataArray::lift(|| {
             let dtype = self.dtype()?;
             // A value that the dtype does not have is never met.
-            let mut known: Vec<Scalar> = values.into_iter().filter_map(|v| v.into().exact(dtype)).collect();
-            known.sort_by(|a, b| a.as_f64().total_cmp(&b.as_f64()).then(a.to_bits().cmp(&b.to_bits())));
+            let mut known: Vec<Scalar> = values
+                .into_iter()
+                .filter_map(|v| v.into().exact(dtype))
+                .collect();
+            known.sort_by(|a, b| {
+                a.as_f64()
+                    .total_cmp(&b.as_f64())
+                    .then(a.to_bits().cmp(&b.to_bits()))
+            });
             known.dedup();
             self.with_expr(Expr::new(Op::IsIn(known), &[self.expr()?])?)
         })
@@ -92,11 +113,19 @@ impl DataArray {
             let (low, high) = (low.into(), high.into());
             let dtype = self.dtype()?;
             let raised = match &low {
-                Operand::Literal(Literal::Int(v)) if dtype.is_integer() && *v <= bounds(dtype).0 => self.clone(),
+                Operand::Literal(Literal::Int(v))
+                    if dtype.is_integer() && *v <= bounds(dtype).0 =>
+                {
+                    self.clone()
+                }
                 low => binary(BinaryOp::Maximum, &self.into(), low),
             };
             Ok(match &high {
-                Operand::Literal(Literal::Int(v)) if dtype.is_integer() && *v >= bounds(dtype).1 => raised,
+                Operand::Literal(Literal::Int(v))
+                    if dtype.is_integer() && *v >= bounds(dtype).1 =>
+                {
+                    raised
+                }
                 high => binary(BinaryOp::Minimum, &raised.into(), high),
             })
         })

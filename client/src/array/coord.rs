@@ -66,9 +66,10 @@ impl Coord {
     pub(crate) fn times(&self, dim: &str) -> Result<&Arc<[i64]>, ArrayError> {
         match self {
             Coord::Time(v) => Ok(v),
-            Coord::Undecoded { reason, .. } => {
-                Err(ArrayError::Undecoded { dim: dim.to_owned(), reason: reason.to_string() })
-            }
+            Coord::Undecoded { reason, .. } => Err(ArrayError::Undecoded {
+                dim: dim.to_owned(),
+                reason: reason.to_string(),
+            }),
             _ => Err(ArrayError::CoordKind {
                 dim: dim.to_owned(),
                 have: self.kind(),
@@ -84,9 +85,10 @@ impl Coord {
             Coord::Float(v) => Coord::Float(positions.map(|i| v[i]).collect()),
             Coord::Time(v) => Coord::Time(positions.map(|i| v[i]).collect()),
             Coord::Text(v) => Coord::Text(positions.map(|i| v[i].clone()).collect()),
-            Coord::Undecoded { reason, .. } => {
-                Coord::Undecoded { len: positions.len(), reason: reason.clone() }
-            }
+            Coord::Undecoded { reason, .. } => Coord::Undecoded {
+                len: positions.len(),
+                reason: reason.clone(),
+            },
         }
     }
 

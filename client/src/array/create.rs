@@ -77,7 +77,12 @@ impl DataArray {
                 dims: dims.iter().map(|d| Dim::from(d.0)).collect(),
                 axes: dims.iter().map(|d| Axis::regular(d.1, d.2)).collect(),
             };
-            Ok(DataArray::new(None, Expr::new(op, &[])?, Default::default(), Arc::default()))
+            Ok(DataArray::new(
+                None,
+                Expr::new(op, &[])?,
+                Default::default(),
+                Arc::default(),
+            ))
         })
     }
 
@@ -104,14 +109,21 @@ impl DataArray {
                 shape: dims.iter().map(|d| d.1).collect(),
                 bytes: bytes.into(),
             };
-            Ok(DataArray::new(None, Expr::new(op, &[])?, Default::default(), Arc::default()))
+            Ok(DataArray::new(
+                None,
+                Expr::new(op, &[])?,
+                Default::default(),
+                Arc::default(),
+            ))
         })
     }
 
     /// The numeric coordinate of a dim as an array along that dim, for arithmetic with it.
     pub fn coord_values(&self, dim: &str) -> Result<DataArray, ArrayError> {
         use super::coord::Coord;
-        let missing = || ArrayError::NoCoord { dim: dim.to_owned() };
+        let missing = || ArrayError::NoCoord {
+            dim: dim.to_owned(),
+        };
         let coord = self.coord(dim).ok_or_else(missing)?;
         let size = coord.len() as u64;
         let array = match coord {
@@ -119,7 +131,11 @@ impl DataArray {
             Coord::Float(v) => DataArray::from_values(v, &[(dim, size)]),
             other => {
                 let wanted = "numbers".to_owned();
-                return Err(ArrayError::CoordKind { dim: dim.to_owned(), have: other.kind(), wanted });
+                return Err(ArrayError::CoordKind {
+                    dim: dim.to_owned(),
+                    have: other.kind(),
+                    wanted,
+                });
             }
         };
         array.with_coord(dim, coord.clone())

@@ -33,9 +33,19 @@ struct Inner {
 
 impl DataArray {
     /// An array of an expression. Coordinates of dims that it does not have are dropped.
-    pub(crate) fn new(name: Option<Arc<str>>, expr: Arc<Expr>, mut coords: Coords, attrs: Arc<Attrs>) -> DataArray {
+    pub(crate) fn new(
+        name: Option<Arc<str>>,
+        expr: Arc<Expr>,
+        mut coords: Coords,
+        attrs: Arc<Attrs>,
+    ) -> DataArray {
         coords.retain(|dim, _| expr.meta.dims.contains(dim));
-        DataArray(Ok(Arc::new(Inner { name, expr, coords, attrs })))
+        DataArray(Ok(Arc::new(Inner {
+            name,
+            expr,
+            coords,
+            attrs,
+        })))
     }
 
     /// An array that only carries an error.
@@ -67,13 +77,27 @@ impl DataArray {
     /// The same array with another expression of the same dims; name, coordinates and attributes stay.
     pub(crate) fn with_expr(&self, expr: Arc<Expr>) -> Result<DataArray, ArrayError> {
         let inner = self.inner()?;
-        Ok(DataArray::new(inner.name.clone(), expr, inner.coords.clone(), inner.attrs.clone()))
+        Ok(DataArray::new(
+            inner.name.clone(),
+            expr,
+            inner.coords.clone(),
+            inner.attrs.clone(),
+        ))
     }
 
     /// The same array with other coordinates too.
-    pub(crate) fn with_expr_and_coords(&self, expr: Arc<Expr>, coords: Coords) -> Result<DataArray, ArrayError> {
+    pub(crate) fn with_expr_and_coords(
+        &self,
+        expr: Arc<Expr>,
+        coords: Coords,
+    ) -> Result<DataArray, ArrayError> {
         let inner = self.inner()?;
-        Ok(DataArray::new(inner.name.clone(), expr, coords, inner.attrs.clone()))
+        Ok(DataArray::new(
+            inner.name.clone(),
+            expr,
+            coords,
+            inner.attrs.clone(),
+        ))
     }
 
     /// The error that the array carries, if an operation on the way to it failed.
@@ -98,7 +122,11 @@ impl DataArray {
 
     /// All dims but `dim`.
     pub fn dims_except(&self, dim: &str) -> Vec<Dim> {
-        self.dims().iter().filter(|d| &***d != dim).cloned().collect()
+        self.dims()
+            .iter()
+            .filter(|d| &***d != dim)
+            .cloned()
+            .collect()
     }
 
     /// The dtype of the result.
@@ -108,7 +136,11 @@ impl DataArray {
 
     /// The coordinate of a dim, if it has one.
     pub fn coord(&self, dim: &str) -> Option<&Coord> {
-        self.0.as_ref().ok().and_then(|i| i.coords.get(dim)).map(|c| &**c)
+        self.0
+            .as_ref()
+            .ok()
+            .and_then(|i| i.coords.get(dim))
+            .map(|c| &**c)
     }
 
     /// The attributes.
@@ -119,7 +151,12 @@ impl DataArray {
 
     /// The same array under another name.
     pub fn rename(&self, name: &str) -> DataArray {
-        DataArray(self.0.clone().map(|i| Arc::new(Inner { name: Some(name.into()), ..(*i).clone() })))
+        DataArray(self.0.clone().map(|i| {
+            Arc::new(Inner {
+                name: Some(name.into()),
+                ..(*i).clone()
+            })
+        }))
     }
 
     /// The same array with `coord` for the labels of `dim`.
@@ -127,7 +164,11 @@ impl DataArray {
         let inner = self.inner()?;
         let size = size_of(&inner.expr.meta, dim)?;
         if coord.len() as u64 != size {
-            return Err(ArrayError::CoordLength { dim: dim.to_owned(), have: coord.len(), size });
+            return Err(ArrayError::CoordLength {
+                dim: dim.to_owned(),
+                have: coord.len(),
+                size,
+            });
         }
         let mut coords = inner.coords.clone();
         coords.insert(dim.into(), Arc::new(coord));
@@ -150,9 +191,19 @@ impl fmt::Debug for DataArray {
             Err(e) => write!(f, "DataArray({e})"),
             Ok(i) => {
                 let meta = &i.expr.meta;
-                let dims: Vec<String> =
-                    meta.dims.iter().zip(&meta.shape).map(|(d, n)| format!("{d}: {n}")).collect();
-                write!(f, "DataArray {:?} ({}) {}", self.name().unwrap_or(""), dims.join(", "), meta.dtype)
+                let dims: Vec<String> = meta
+                    .dims
+                    .iter()
+                    .zip(&meta.shape)
+                    .map(|(d, n)| format!("{d}: {n}"))
+                    .collect();
+                write!(
+                    f,
+                    "DataArray {:?} ({}) {}",
+                    self.name().unwrap_or(""),
+                    dims.join(", "),
+                    meta.dtype
+                )
             }
         }
     }
@@ -161,8 +212,16 @@ impl fmt::Debug for DataArray {
 /// The size of a dim, or the error that names the dims there are.
 pub(crate) fn size_of(meta: &Meta, dim: &str) -> Result<u64, ArrayError> {
     meta.size_of(dim).ok_or_else(|| {
-        let have = if meta.dims.is_empty() { "none".to_owned() } else { meta.dims.join(", ") };
-        dasklike_graph::plan::PlanError::UnknownDim { dim: dim.to_owned(), have }.into()
+        let have = if meta.dims.is_empty() {
+            "none".to_owned()
+        } else {
+            meta.dims.join(", ")
+        };
+        dasklike_graph::plan::PlanError::UnknownDim {
+            dim: dim.to_owned(),
+            have,
+        }
+        .into()
     })
 }
 
@@ -179,7 +238,10 @@ pub(crate) fn merge_coords(arrays: &[&DataArray]) -> Result<Coords, ArrayError> 
                 Some(have) if have.same(coord) => {}
                 Some(have) => {
                     let detail = have.difference(coord);
-                    return Err(ArrayError::Coords { dim: dim.to_string(), detail });
+                    return Err(ArrayError::Coords {
+                        dim: dim.to_string(),
+                        detail,
+                    });
                 }
             }
         }
@@ -190,14 +252,22 @@ pub(crate) fn merge_coords(arrays: &[&DataArray]) -> Result<Coords, ArrayError> 
 /// As xarray: the name that all have, and the attributes on which none disagrees.
 pub(crate) fn merge_names(arrays: &[&DataArray]) -> (Option<Arc<str>>, Arc<Attrs>) {
     let inners: Vec<&Inner> = arrays.iter().filter_map(|a| a.0.as_deref().ok()).collect();
-    let Some((first, rest)) = inners.split_first() else { return (None, Arc::default()) };
-    let name = first.name.clone().filter(|n| rest.iter().all(|i| i.name.as_ref() == Some(n)));
+    let Some((first, rest)) = inners.split_first() else {
+        return (None, Arc::default());
+    };
+    let name = first
+        .name
+        .clone()
+        .filter(|n| rest.iter().all(|i| i.name.as_ref() == Some(n)));
     if rest.iter().all(|i| i.attrs == first.attrs) {
         return (name, first.attrs.clone());
     }
     let mut attrs = Attrs::new();
     for (key, value) in inners.iter().flat_map(|i| i.attrs.iter()) {
-        if inners.iter().all(|i| i.attrs.get(key).is_none_or(|v| v == value)) {
+        if inners
+            .iter()
+            .all(|i| i.attrs.get(key).is_none_or(|v| v == value))
+        {
             attrs.insert(key.clone(), value.clone());
         }
     }

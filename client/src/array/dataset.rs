@@ -34,7 +34,12 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> OpenOptions {
-        OpenOptions { store: BTreeMap::new(), mask_and_scale: true, float: DecodeFloat::F64, scales: BTreeMap::new() }
+        OpenOptions {
+            store: BTreeMap::new(),
+            mask_and_scale: true,
+            float: DecodeFloat::F64,
+            scales: BTreeMap::new(),
+        }
     }
 }
 
@@ -58,7 +63,12 @@ impl OpenOptions {
     }
 
     /// Scale and offset of a variable, in the place of its attributes; `None` leaves the attribute.
-    pub fn scale_offset(mut self, variable: &str, scale: Option<f64>, offset: Option<f64>) -> OpenOptions {
+    pub fn scale_offset(
+        mut self,
+        variable: &str,
+        scale: Option<f64>,
+        offset: Option<f64>,
+    ) -> OpenOptions {
         self.scales.insert(variable.to_owned(), (scale, offset));
         self
     }
@@ -82,7 +92,10 @@ pub enum OpenError {
     Array(#[from] ArrayError),
     /// No runtime for I/O.
     #[error("cannot start the reading of {location}: {source}")]
-    Runtime { location: String, source: std::io::Error },
+    Runtime {
+        location: String,
+        source: std::io::Error,
+    },
 }
 
 /// The arrays of a Zarr group, lazily.
@@ -103,17 +116,28 @@ impl Dataset {
         let (info, labels) = blocking(location, async {
             let store = Store::open(location, &options.store)?;
             let info = dasklike_storage::open_dataset(&store).await?;
-            let labels = info.arrays.iter().filter(|a| is_coordinate(a)).map(|a| async {
-                let bytes = dasklike_storage::read_all(&a.source).await?;
-                Ok::<_, OpenError>((a.source.dims[0].clone(), Arc::new(coordinate(a, &bytes))))
-            });
-            let labels: Coords = futures::future::try_join_all(labels).await?.into_iter().collect();
+            let labels = info
+                .arrays
+                .iter()
+                .filter(|a| is_coordinate(a))
+                .map(|a| async {
+                    let bytes = dasklike_storage::read_all(&a.source).await?;
+                    Ok::<_, OpenError>((a.source.dims[0].clone(), Arc::new(coordinate(a, &bytes))))
+                });
+            let labels: Coords = futures::future::try_join_all(labels)
+                .await?
+                .into_iter()
+                .collect();
             Ok((info, labels))
         })?;
         Dataset::decode(info, &labels, options).map_err(OpenError::Array)
     }
 
-    fn decode(info: DatasetInfo, labels: &Coords, options: &OpenOptions) -> Result<Dataset, ArrayError> {
+    fn decode(
+        info: DatasetInfo,
+        labels: &Coords,
+        options: &OpenOptions,
+    ) -> Result<Dataset, ArrayError> {
         let mut variables = BTreeMap::new();
         for array in info.arrays {
             let name = array.name.clone();
@@ -135,12 +159,25 @@ impl Dataset {
 
     fn unknown(&self, name: &str) -> ArrayError {
         if let Some(reason) = self.unreadable.get(name) {
-            let (name, store, reason) = (name.to_owned(), self.location.to_string(), reason.clone());
-            return ArrayError::Unreadable { name, store, reason };
+            let (name, store, reason) =
+                (name.to_owned(), self.location.to_string(), reason.clone());
+            return ArrayError::Unreadable {
+                name,
+                store,
+                reason,
+            };
         }
         let names: Vec<&str> = self.names().collect();
-        let have = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        ArrayError::UnknownVariable { name: name.to_owned(), store: self.location.to_string(), have }
+        let have = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        ArrayError::UnknownVariable {
+            name: name.to_owned(),
+            store: self.location.to_string(),
+            have,
+        }
     }
 
     /// The variables' names, sorted.
@@ -171,21 +208,38 @@ impl Dataset {
     }
 
     fn map_dim(
-        &self, dim: &str, select: impl Fn(&DataArray) -> Result<DataArray, ArrayError>,
+        &self,
+        dim: &str,
+        select: impl Fn(&DataArray) -> Result<DataArray, ArrayError>,
     ) -> Result<Dataset, ArrayError> {
         let has = |v: &DataArray| v.dims().iter().any(|d| &**d == dim);
         if !self.variables.values().any(has) {
-            let dims: std::collections::BTreeSet<&str> =
-                self.variables.values().flat_map(|v| v.dims().iter().map(|d| &**d)).collect();
+            let dims: std::collections::BTreeSet<&str> = self
+                .variables
+                .values()
+                .flat_map(|v| v.dims().iter().map(|d| &**d))
+                .collect();
             let have = dims.into_iter().collect::<Vec<_>>().join(", ");
-            return Err(dasklike_graph::plan::PlanError::UnknownDim { dim: dim.to_owned(), have }.into());
+            return Err(dasklike_graph::plan::PlanError::UnknownDim {
+                dim: dim.to_owned(),
+                have,
+            }
+            .into());
         }
         let mut variables = BTreeMap::new();
         for (name, variable) in &self.variables {
-            let selected = if has(variable) { select(variable)? } else { variable.clone() };
+            let selected = if has(variable) {
+                select(variable)?
+            } else {
+                variable.clone()
+            };
             variables.insert(name.clone(), selected);
         }
-        Ok(Dataset { variables, missing: OnceLock::new(), ..self.clone() })
+        Ok(Dataset {
+            variables,
+            missing: OnceLock::new(),
+            ..self.clone()
+        })
     }
 }
 
@@ -196,23 +250,32 @@ impl std::ops::Index<&str> for Dataset {
     fn index(&self, name: &str) -> &DataArray {
         match self.variables.get(name) {
             Some(variable) => variable,
-            None => self.missing.get_or_init(|| DataArray::poisoned(self.unknown(name))),
+            None => self
+                .missing
+                .get_or_init(|| DataArray::poisoned(self.unknown(name))),
         }
     }
 }
 
 /// Runs on a runtime of its own, in a thread of its own: the caller may be inside another runtime.
 fn blocking<T: Send>(
-    location: &str, work: impl Future<Output = Result<T, OpenError>> + Send,
+    location: &str,
+    work: impl Future<Output = Result<T, OpenError>> + Send,
 ) -> Result<T, OpenError> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime =
-                runtime.map_err(|source| OpenError::Runtime { location: location.to_owned(), source })?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let runtime = runtime.map_err(|source| OpenError::Runtime {
+                location: location.to_owned(),
+                source,
+            })?;
             runtime.block_on(work)
         });
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
@@ -223,20 +286,39 @@ fn is_coordinate(array: &ArrayInfo) -> bool {
 /// The labels of a dim from its stored coordinate: times by their units, numbers by mask, scale and offset.
 fn coordinate(array: &ArrayInfo, bytes: &[u8]) -> Coord {
     let dtype = array.source.dtype;
-    let stored: Vec<Scalar> = bytes.chunks_exact(dtype.size()).map(|b| Scalar::from_le_bytes(dtype, b)).collect();
+    let stored: Vec<Scalar> = bytes
+        .chunks_exact(dtype.size())
+        .map(|b| Scalar::from_le_bytes(dtype, b))
+        .collect();
     let encoding = Encoding::of(array);
     let text = |key: &str| array.attributes.get(key).and_then(|v| v.as_str());
     if let Some(units) = text("units").filter(|u| CfTime::is_time(u)) {
         return match CfTime::parse(units, text("calendar")) {
-            Ok(rule) => Coord::Time(stored.iter().map(|s| decode_time(rule, *s, &encoding)).collect()),
-            Err(reason) => Coord::Undecoded { len: stored.len(), reason: reason.into() },
+            Ok(rule) => Coord::Time(
+                stored
+                    .iter()
+                    .map(|s| decode_time(rule, *s, &encoding))
+                    .collect(),
+            ),
+            Err(reason) => Coord::Undecoded {
+                len: stored.len(),
+                reason: reason.into(),
+            },
         };
     }
     let plain = encoding == Encoding::default();
-    let integers = stored.iter().map(|s| i64::try_from(as_integer(*s)?).ok()).collect::<Option<Vec<_>>>();
+    let integers = stored
+        .iter()
+        .map(|s| i64::try_from(as_integer(*s)?).ok())
+        .collect::<Option<Vec<_>>>();
     match integers {
         Some(v) if plain => Coord::Int(v.into()),
-        _ => Coord::Float(stored.iter().map(|s| decode_number(*s, &encoding)).collect()),
+        _ => Coord::Float(
+            stored
+                .iter()
+                .map(|s| decode_number(*s, &encoding))
+                .collect(),
+        ),
     }
 }
 
@@ -263,13 +345,23 @@ fn decode_number(value: Scalar, encoding: &Encoding) -> f64 {
     if encoding.missing.contains(&value) {
         return f64::NAN;
     }
-    let scaled = encoding.scale.map_or(value.as_f64(), |s| value.as_f64() * s);
+    let scaled = encoding
+        .scale
+        .map_or(value.as_f64(), |s| value.as_f64() * s);
     encoding.offset.map_or(scaled, |o| scaled + o)
 }
 
 /// A variable: the stored array, its decoding, and the labels of its dims.
-fn decoded(array: ArrayInfo, labels: &Coords, options: &OpenOptions) -> Result<DataArray, ArrayError> {
-    let time_like = array.attributes.get("units").and_then(|v| v.as_str()).is_some_and(CfTime::is_time);
+fn decoded(
+    array: ArrayInfo,
+    labels: &Coords,
+    options: &OpenOptions,
+) -> Result<DataArray, ArrayError> {
+    let time_like = array
+        .attributes
+        .get("units")
+        .and_then(|v| v.as_str())
+        .is_some_and(CfTime::is_time);
     let mut encoding = if options.mask_and_scale && !time_like {
         Encoding::of(&array)
     } else {
@@ -286,9 +378,17 @@ fn decoded(array: ArrayInfo, labels: &Coords, options: &OpenOptions) -> Result<D
         let at = array.source.dims.iter().position(|d| d == dim);
         at.is_some_and(|i| array.source.shape[i] == coord.len() as u64)
     };
-    let coords: Coords =
-        labels.iter().filter(|(d, c)| fits(d, c)).map(|(d, c)| (d.clone(), c.clone())).collect();
+    let coords: Coords = labels
+        .iter()
+        .filter(|(d, c)| fits(d, c))
+        .map(|(d, c)| (d.clone(), c.clone()))
+        .collect();
     let raw = Expr::source(array.source)?;
     let expr = encoding.decode(&raw)?;
-    Ok(DataArray::new(Some(array.name.into()), expr, coords, Arc::new(array.attributes)))
+    Ok(DataArray::new(
+        Some(array.name.into()),
+        expr,
+        coords,
+        Arc::new(array.attributes),
+    ))
 }

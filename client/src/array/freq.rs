@@ -18,14 +18,25 @@ pub(crate) enum Frequency {
 impl Frequency {
     /// Reads `MS`, `QS`, `YS`, `D`, `h`, or one of them with a number before it.
     pub(crate) fn parse(text: &str) -> Result<Frequency, ArrayError> {
-        let wrong = || ArrayError::Frequency { freq: text.to_owned() };
+        let wrong = || ArrayError::Frequency {
+            freq: text.to_owned(),
+        };
         let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let n = if digits == 0 { 1 } else { text[..digits].parse::<u16>().map_err(|_| wrong())? };
+        let n = if digits == 0 {
+            1
+        } else {
+            text[..digits].parse::<u16>().map_err(|_| wrong())?
+        };
         if n == 0 {
             return Err(wrong());
         }
-        let months = |anchor: i32| Frequency::Months { anchor, step: anchor * n as i32 };
-        let fixed = |hours: i64| Frequency::Fixed { step: hours * 3_600_000_000_000 * n as i64 };
+        let months = |anchor: i32| Frequency::Months {
+            anchor,
+            step: anchor * n as i32,
+        };
+        let fixed = |hours: i64| Frequency::Fixed {
+            step: hours * 3_600_000_000_000 * n as i64,
+        };
         match &text[digits..] {
             "MS" => Ok(months(1)),
             "QS" => Ok(months(3)),
@@ -43,7 +54,9 @@ impl Frequency {
                 let day = 86_400_000_000_000;
                 let midnight = first.div_euclid(day) * day;
                 let start = midnight + (first - midnight) / step * step;
-                (0..=(last - start) / step).map(|i| start + i * step).collect()
+                (0..=(last - start) / step)
+                    .map(|i| start + i * step)
+                    .collect()
             }
             Frequency::Months { anchor, step } => {
                 let month = |ns: i64| {
@@ -51,7 +64,10 @@ impl Frequency {
                     date.year() as i32 * 12 + date.month() as i32 - 1
                 };
                 let start = month(first).div_euclid(anchor) * anchor;
-                (start..=month(last)).step_by(step as usize).filter_map(month_start).collect()
+                (start..=month(last))
+                    .step_by(step as usize)
+                    .filter_map(month_start)
+                    .collect()
             }
         }
     }
@@ -60,5 +76,9 @@ impl Frequency {
 /// The start of a month, counted from January of the year 0.
 fn month_start(month: i32) -> Option<i64> {
     let (year, month) = (month.div_euclid(12), month.rem_euclid(12) + 1);
-    instant(Date::new(year as i16, month as i8, 1).ok()?.to_datetime(Time::midnight()))
+    instant(
+        Date::new(year as i16, month as i8, 1)
+            .ok()?
+            .to_datetime(Time::midnight()),
+    )
 }

@@ -43,7 +43,9 @@ impl DataArray {
     /// Groups by part of the times of a dim: `"time.month"`, `.year`, `.season`, `.hour`, `.dayofyear` or
     /// `.date`. The groups are those that occur, sorted; the result's dim has the part's name.
     pub fn groupby(&self, key: &str) -> Result<GroupBy, ArrayError> {
-        let wrong = || ArrayError::GroupKey { key: key.to_owned() };
+        let wrong = || ArrayError::GroupKey {
+            key: key.to_owned(),
+        };
         let (dim, part) = key.rsplit_once('.').ok_or_else(wrong)?;
         let by = match part {
             "month" => Key::Month,
@@ -55,10 +57,21 @@ impl DataArray {
             _ => return Err(wrong()),
         };
         let times = self.times(dim)?;
-        let keys: Vec<Option<i64>> = times.iter().map(|t| (*t != NAT).then(|| by.of(*t))).collect();
-        let numbers: BTreeMap<i64, u32> =
-            keys.iter().flatten().collect::<std::collections::BTreeSet<_>>().into_iter().zip(0..).map(|(k, i)| (*k, i)).collect();
-        let groups = keys.iter().map(|k| k.and_then(|k| numbers.get(&k).copied()));
+        let keys: Vec<Option<i64>> = times
+            .iter()
+            .map(|t| (*t != NAT).then(|| by.of(*t)))
+            .collect();
+        let numbers: BTreeMap<i64, u32> = keys
+            .iter()
+            .flatten()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .zip(0..)
+            .map(|(k, i)| (*k, i))
+            .collect();
+        let groups = keys
+            .iter()
+            .map(|k| k.and_then(|k| numbers.get(&k).copied()));
         let coord = by.coord(numbers.keys().copied());
         Ok(self.grouped(Grouping::new(dim, part, groups, coord)))
     }
@@ -71,7 +84,9 @@ impl DataArray {
         let times = self.times(dim)?;
         let known: Vec<i64> = times.iter().copied().filter(|t| *t != NAT).collect();
         if known.windows(2).any(|w| w[0] > w[1]) {
-            return Err(ArrayError::Unsorted { dim: dim.to_owned() });
+            return Err(ArrayError::Unsorted {
+                dim: dim.to_owned(),
+            });
         }
         let bins = match (known.first(), known.last()) {
             (Some(first), Some(last)) => freq.bins(*first, *last),
@@ -86,18 +101,29 @@ impl DataArray {
     }
 
     fn grouped(&self, grouping: Grouping) -> GroupBy {
-        GroupBy { array: self.clone(), grouping, skipna: true }
+        GroupBy {
+            array: self.clone(),
+            grouping,
+            skipna: true,
+        }
     }
 
     fn times(&self, dim: &str) -> Result<Arc<[i64]>, ArrayError> {
         size_of(self.meta()?, dim)?;
-        let coord = self.coord(dim).ok_or_else(|| ArrayError::NoCoord { dim: dim.to_owned() })?;
+        let coord = self.coord(dim).ok_or_else(|| ArrayError::NoCoord {
+            dim: dim.to_owned(),
+        })?;
         coord.times(dim).cloned()
     }
 }
 
 impl Grouping {
-    fn new(dim: &str, name: &str, groups: impl Iterator<Item = Option<u32>>, coord: Coord) -> Grouping {
+    fn new(
+        dim: &str,
+        name: &str,
+        groups: impl Iterator<Item = Option<u32>>,
+        coord: Coord,
+    ) -> Grouping {
         let mut runs: Vec<(Option<u32>, u64)> = Vec::new();
         let mut filled = vec![false; coord.len()];
         for group in groups {
@@ -109,8 +135,17 @@ impl Grouping {
                 _ => runs.push((group, 1)),
             }
         }
-        let labels = Labels { dim: dim.into(), group_dim: Dim::from(name), groups: coord.len() as u32, runs };
-        Grouping { labels, coord: Arc::new(coord), filled }
+        let labels = Labels {
+            dim: dim.into(),
+            group_dim: Dim::from(name),
+            groups: coord.len() as u32,
+            runs,
+        };
+        Grouping {
+            labels,
+            coord: Arc::new(coord),
+            filled,
+        }
     }
 }
 
@@ -131,7 +166,11 @@ impl Key {
 
     fn coord(self, groups: impl Iterator<Item = i64>) -> Coord {
         match self {
-            Key::Season => Coord::Text(groups.map(|g| ["DJF", "JJA", "MAM", "SON"][g as usize].into()).collect()),
+            Key::Season => Coord::Text(
+                groups
+                    .map(|g| ["DJF", "JJA", "MAM", "SON"][g as usize].into())
+                    .collect(),
+            ),
             Key::Date => Coord::Time(groups.collect()),
             _ => Coord::Int(groups.collect()),
         }

@@ -27,7 +27,7 @@ pub use conditional::where_;
 pub use coord::Coord;
 pub use create::Element;
 pub use data_array::{Attrs, DataArray};
-pub use dataset::{DecodeFloat, Dataset, OpenError, OpenOptions};
+pub use dataset::{Dataset, DecodeFloat, OpenError, OpenOptions};
 pub use error::ArrayError;
 pub use group::GroupBy;
 pub use operand::{Literal, Operand};

@@ -51,7 +51,9 @@ impl Literal {
     pub(crate) fn exact(self, dtype: DType) -> Option<Scalar> {
         let wanted = match self {
             Literal::Bool(v) => v as u8 as f64,
-            Literal::Int(v) if dtype.is_integer() => return self.scalar(dtype).ok().filter(|_| fits(v, dtype)),
+            Literal::Int(v) if dtype.is_integer() => {
+                return self.scalar(dtype).ok().filter(|_| fits(v, dtype));
+            }
             Literal::Int(v) => v as f64,
             Literal::Float(v) => v,
         };
@@ -69,7 +71,9 @@ impl Literal {
 pub(crate) fn bounds(dtype: DType) -> (i128, i128) {
     let bits = 8 * dtype.size() as u32;
     match dtype {
-        DType::I8 | DType::I16 | DType::I32 | DType::I64 => (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1),
+        DType::I8 | DType::I16 | DType::I32 | DType::I64 => {
+            (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1)
+        }
         DType::Bool => (0, 1),
         _ => (0, (1i128 << bits) - 1),
     }

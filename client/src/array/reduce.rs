@@ -55,7 +55,10 @@ impl DataArray {
     /// Reductions that leave NaN out (`true`, what they do anyway) or let it through (`false`):
     /// `a.skipna(false).mean("time")`.
     pub fn skipna(&self, skipna: bool) -> Reducer {
-        Reducer { array: self.clone(), skipna }
+        Reducer {
+            array: self.clone(),
+            skipna,
+        }
     }
 
     fn reduce(&self, op: ReduceOp, dims: Dims) -> DataArray {
@@ -81,7 +84,13 @@ impl GroupBy {
     }
 }
 
-fn reduce(array: &DataArray, op: ReduceOp, dims: &Dims, skipna: bool, by: Option<&Grouping>) -> DataArray {
+fn reduce(
+    array: &DataArray,
+    op: ReduceOp,
+    dims: &Dims,
+    skipna: bool,
+    by: Option<&Grouping>,
+) -> DataArray {
     DataArray::lift(|| {
         let meta = array.meta()?;
         if let Some(named) = &dims.0 {
@@ -94,13 +103,20 @@ fn reduce(array: &DataArray, op: ReduceOp, dims: &Dims, skipna: bool, by: Option
         if let Some(g) = by
             && !over.contains(&g.labels.dim)
         {
-            return Err(ArrayError::GroupDim { dim: g.labels.dim.to_string() });
+            return Err(ArrayError::GroupDim {
+                dim: g.labels.dim.to_string(),
+            });
         }
         let holes = by.is_some_and(|g| g.filled.iter().any(|f| !f));
         let values = operand(array, op, holes)?;
         // As xarray, `count` never counts NaN.
         let skipna = skipna || op == ReduceOp::Count;
-        let node = Op::Reduce { op, dims: over, skipna, labels: by.map(|g| g.labels.clone()) };
+        let node = Op::Reduce {
+            op,
+            dims: over,
+            skipna,
+            labels: by.map(|g| g.labels.clone()),
+        };
         let mut expr = Expr::new(node, &[&values])?;
         let mut coords = array.coords()?.clone();
         if let Some(g) = by {
@@ -139,7 +155,9 @@ fn natural_nan(op: ReduceOp, skipna: bool) -> bool {
 
 /// NaN in the groups without elements.
 fn punched(reduced: &Arc<Expr>, by: &Grouping) -> Result<Arc<Expr>, ArrayError> {
-    let Labels { group_dim, groups, .. } = &by.labels;
+    let Labels {
+        group_dim, groups, ..
+    } = &by.labels;
     let filled = Op::Inline {
         dtype: DType::Bool,
         dims: vec![group_dim.clone()],
@@ -153,13 +171,21 @@ fn punched(reduced: &Arc<Expr>, by: &Grouping) -> Result<Arc<Expr>, ArrayError> 
             value: Scalar::Bool(true),
             dtype: DType::Bool,
             dims: reduced.meta.dims.clone(),
-            axes: reduced.meta.shape.iter().map(|n| dasklike_graph::grid::Axis::whole(*n)).collect(),
+            axes: reduced
+                .meta
+                .shape
+                .iter()
+                .map(|n| dasklike_graph::grid::Axis::whole(*n))
+                .collect(),
         },
         &[],
     )?;
     let filled = Expr::new(filled, &[])?;
-    let filled =
-        if reduced.meta.dims.len() == 1 { filled } else { Expr::new(Op::Binary(BinaryOp::And), &[&shape, &filled])? };
+    let filled = if reduced.meta.dims.len() == 1 {
+        filled
+    } else {
+        Expr::new(Op::Binary(BinaryOp::And), &[&shape, &filled])?
+    };
     let nan = Expr::constant(Scalar::F64(f64::NAN), dtype)?;
     Expr::new(Op::Where, &[&filled, &reduced.cast(dtype)?, &nan])
 }

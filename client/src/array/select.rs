@@ -34,7 +34,11 @@ pub fn slice(range: impl Into<Slice>) -> Slice {
 impl Slice {
     /// Python's `start:stop:step`; `None` leaves an end out. A negative step runs downwards: `Slice::new(8, 2, -2)`.
     pub fn new(start: impl Into<Option<i64>>, stop: impl Into<Option<i64>>, step: i64) -> Slice {
-        Slice { start: start.into(), stop: stop.into(), step }
+        Slice {
+            start: start.into(),
+            stop: stop.into(),
+            step,
+        }
     }
 
     /// The same slice with another step, which is not 0.
@@ -53,9 +57,21 @@ impl Slice {
         let (first, end) = if self.step > 0 { (0, n) } else { (n - 1, -1) };
         let start = self.start.map_or(first, clamp);
         let stop = self.stop.map_or(end, clamp);
-        let span = if self.step > 0 { stop - start } else { start - stop };
-        let len = if span <= 0 { 0 } else { (span as u64 - 1) / self.step.unsigned_abs() + 1 };
-        Some(SliceSpec { start: if len == 0 { 0 } else { start as u64 }, step: self.step, len })
+        let span = if self.step > 0 {
+            stop - start
+        } else {
+            start - stop
+        };
+        let len = if span <= 0 {
+            0
+        } else {
+            (span as u64 - 1) / self.step.unsigned_abs() + 1
+        };
+        Some(SliceSpec {
+            start: if len == 0 { 0 } else { start as u64 },
+            step: self.step,
+            len,
+        })
     }
 }
 
@@ -87,7 +103,11 @@ indices!(i32, i64);
 
 impl From<RangeFull> for Slice {
     fn from(_: RangeFull) -> Slice {
-        Slice { start: None, stop: None, step: 1 }
+        Slice {
+            start: None,
+            stop: None,
+            step: 1,
+        }
     }
 }
 
@@ -101,7 +121,14 @@ macro_rules! slice_indices {
     )*};
 }
 slice_indices!(
-    Slice, Range<i32>, Range<i64>, RangeFrom<i32>, RangeFrom<i64>, RangeTo<i32>, RangeTo<i64>, RangeFull
+    Slice,
+    Range<i32>,
+    Range<i64>,
+    RangeFrom<i32>,
+    RangeFrom<i64>,
+    RangeTo<i32>,
+    RangeTo<i64>,
+    RangeFull
 );
 
 /// A label as written: a number, or a text (a time like `2019-03`, a season).
@@ -180,15 +207,28 @@ impl DataArray {
     /// Selects by position along `dim`: one element (the dim goes; negative counts from the end) or a slice.
     pub fn isel(&self, dim: &str, index: impl Into<Index>) -> Result<DataArray, ArrayError> {
         let size = size_of(self.meta()?, dim)?;
-        let outside = |selection: String| ArrayError::Index { dim: dim.to_owned(), selection, size };
+        let outside = |selection: String| ArrayError::Index {
+            dim: dim.to_owned(),
+            selection,
+            size,
+        };
         match index.into() {
             Index::At(at) => {
-                let from_start = if at < 0 { at as i128 + size as i128 } else { at as i128 };
+                let from_start = if at < 0 {
+                    at as i128 + size as i128
+                } else {
+                    at as i128
+                };
                 let position = u64::try_from(from_start).ok().filter(|i| *i < size);
-                self.take(dim, Take::Index(position.ok_or_else(|| outside(format!("position {at}")))?))
+                self.take(
+                    dim,
+                    Take::Index(position.ok_or_else(|| outside(format!("position {at}")))?),
+                )
             }
             Index::Slice(s) => {
-                let spec = s.resolve(size).ok_or_else(|| outside(format!("a slice by {}", s.step)))?;
+                let spec = s
+                    .resolve(size)
+                    .ok_or_else(|| outside(format!("a slice by {}", s.step)))?;
                 self.take(dim, Take::Slice(spec))
             }
         }
@@ -199,8 +239,14 @@ impl DataArray {
     /// given in either order, whether the coordinate rises or falls.
     pub fn sel(&self, dim: &str, labels: impl Into<Selector>) -> Result<DataArray, ArrayError> {
         let size = size_of(self.meta()?, dim)?;
-        let coord = self.coord(dim).ok_or_else(|| ArrayError::NoCoord { dim: dim.to_owned() })?;
-        debug_assert_eq!(coord.len() as u64, size, "coordinates are checked where they are attached");
+        let coord = self.coord(dim).ok_or_else(|| ArrayError::NoCoord {
+            dim: dim.to_owned(),
+        })?;
+        debug_assert_eq!(
+            coord.len() as u64,
+            size,
+            "coordinates are checked where they are attached"
+        );
         self.take(dim, locate(dim, coord, &labels.into())?)
     }
 
@@ -209,7 +255,8 @@ impl DataArray {
         if let Some(coord) = coords.remove(dim)
             && let Take::Slice(s) = &take
         {
-            let positions = (0..s.len as usize).map(|i| (s.start as i64 + s.step * i as i64) as usize);
+            let positions =
+                (0..s.len as usize).map(|i| (s.start as i64 + s.step * i as i64) as usize);
             coords.insert(Dim::from(dim), Arc::new(coord.take(positions)));
         }
         let expr = Expr::new(Op::Select(vec![(dim.into(), take)]), &[self.expr()?])?;
@@ -224,20 +271,32 @@ fn locate(dim: &str, coord: &Coord, labels: &Selector) -> Result<Take, ArrayErro
         Selector::Exact(label) => {
             let span = span(dim, coord, label)?;
             // As pandas: a time written more coarsely than the index is a range of it.
-            if span.partial { between(dim, &keys, span.first, span.last) } else { exact(dim, coord, &keys, &span, label) }
+            if span.partial {
+                between(dim, &keys, span.first, span.last)
+            } else {
+                exact(dim, coord, &keys, &span, label)
+            }
         }
         Selector::Nearest(label) => {
             let wanted = span(dim, coord, label)?.first;
-            let distances = keys.iter().enumerate().filter(|(_, k)| k.is_known()).map(|(i, k)| (i, k.distance(wanted)));
+            let distances = keys
+                .iter()
+                .enumerate()
+                .filter(|(_, k)| k.is_known())
+                .map(|(i, k)| (i, k.distance(wanted)));
             let best = distances.min_by(|a, b| a.1.total_cmp(&b.1));
-            best.map(|(i, _)| Take::Index(i as u64)).ok_or_else(|| no_label(dim, coord, label))
+            best.map(|(i, _)| Take::Index(i as u64))
+                .ok_or_else(|| no_label(dim, coord, label))
         }
         Selector::Between(from, to) => {
             let from = from.as_ref().map(|l| span(dim, coord, l)).transpose()?;
             let to = to.as_ref().map(|l| span(dim, coord, l)).transpose()?;
             let (first, last) = match (from, to) {
                 (Some(a), Some(b)) if a.first.distance_sign(b.first) > 0 => (b.first, a.last),
-                (a, b) => (a.map_or(Key::LOWEST, |s| s.first), b.map_or(Key::HIGHEST, |s| s.last)),
+                (a, b) => (
+                    a.map_or(Key::LOWEST, |s| s.first),
+                    b.map_or(Key::HIGHEST, |s| s.last),
+                ),
             };
             between(dim, &keys, first, last)
         }
@@ -298,32 +357,51 @@ fn keys(dim: &str, coord: &Coord) -> Result<Vec<Key>, ArrayError> {
         Coord::Float(v) => Ok(v.iter().map(|x| Key::Number(*x)).collect()),
         // Texts are found by equality: their key is the position.
         Coord::Text(v) => Ok((0..v.len()).map(|i| Key::Number(i as f64)).collect()),
-        Coord::Time(_) | Coord::Undecoded { .. } => Ok(coord.times(dim)?.iter().map(|t| Key::Time(*t)).collect()),
+        Coord::Time(_) | Coord::Undecoded { .. } => {
+            Ok(coord.times(dim)?.iter().map(|t| Key::Time(*t)).collect())
+        }
     }
 }
 
 fn span(dim: &str, coord: &Coord, label: &Label) -> Result<Span, ArrayError> {
-    let point = |key: Key| Span { first: key, last: key, partial: false };
+    let point = |key: Key| Span {
+        first: key,
+        last: key,
+        partial: false,
+    };
     match (coord, label) {
         (Coord::Int(_) | Coord::Float(_), Label::Number(x)) => Ok(point(Key::Number(*x))),
         (Coord::Time(times), Label::Text(text)) => {
             let period = time::parse_period(text)?;
             let partial = period.resolution < Resolution::of(times);
             let partial = partial || period.resolution < Resolution::Day;
-            Ok(Span { first: Key::Time(period.first), last: Key::Time(period.last), partial })
+            Ok(Span {
+                first: Key::Time(period.first),
+                last: Key::Time(period.last),
+                partial,
+            })
         }
         (Coord::Text(labels), Label::Text(text)) => {
             let at = labels.iter().position(|l| **l == **text);
-            at.map(|i| point(Key::Number(i as f64))).ok_or_else(|| no_label(dim, coord, label))
+            at.map(|i| point(Key::Number(i as f64)))
+                .ok_or_else(|| no_label(dim, coord, label))
         }
-        (Coord::Undecoded { .. }, _) => Err(coord.times(dim).err().unwrap_or(ArrayError::NoCoord { dim: dim.to_owned() })),
+        (Coord::Undecoded { .. }, _) => {
+            Err(coord.times(dim).err().unwrap_or(ArrayError::NoCoord {
+                dim: dim.to_owned(),
+            }))
+        }
         (_, Label::Number(_)) => Err(wrong_kind(dim, coord, "numbers")),
         (_, Label::Text(_)) => Err(wrong_kind(dim, coord, "times or texts")),
     }
 }
 
 fn wrong_kind(dim: &str, coord: &Coord, wanted: &str) -> ArrayError {
-    ArrayError::CoordKind { dim: dim.to_owned(), have: coord.kind(), wanted: wanted.to_owned() }
+    ArrayError::CoordKind {
+        dim: dim.to_owned(),
+        have: coord.kind(),
+        wanted: wanted.to_owned(),
+    }
 }
 
 fn no_label(dim: &str, coord: &Coord, label: &Label) -> ArrayError {
@@ -333,28 +411,59 @@ fn no_label(dim: &str, coord: &Coord, label: &Label) -> ArrayError {
     };
     let have = match coord.len() {
         0 => "it has none".to_owned(),
-        n => format!("it has {} to {}; nearest(..) takes the closest", coord.label(0), coord.label(n - 1)),
+        n => format!(
+            "it has {} to {}; nearest(..) takes the closest",
+            coord.label(0),
+            coord.label(n - 1)
+        ),
     };
-    ArrayError::NoLabel { dim: dim.to_owned(), label, have }
+    ArrayError::NoLabel {
+        dim: dim.to_owned(),
+        label,
+        have,
+    }
 }
 
-fn exact(dim: &str, coord: &Coord, keys: &[Key], span: &Span, label: &Label) -> Result<Take, ArrayError> {
-    let mut found = keys.iter().enumerate().filter(|(_, k)| **k == span.first).map(|(i, _)| i);
+fn exact(
+    dim: &str,
+    coord: &Coord,
+    keys: &[Key],
+    span: &Span,
+    label: &Label,
+) -> Result<Take, ArrayError> {
+    let mut found = keys
+        .iter()
+        .enumerate()
+        .filter(|(_, k)| **k == span.first)
+        .map(|(i, _)| i);
     let first = found.next().ok_or_else(|| no_label(dim, coord, label))?;
     match found.count() {
         0 => Ok(Take::Index(first as u64)),
-        more => Err(ArrayError::ManyLabels { dim: dim.to_owned(), label: coord.label(first), count: more + 1 }),
+        more => Err(ArrayError::ManyLabels {
+            dim: dim.to_owned(),
+            label: coord.label(first),
+            count: more + 1,
+        }),
     }
 }
 
 /// All elements whose label lies from `first` to `last`: one run, since the labels rise or fall.
 fn between(dim: &str, keys: &[Key], first: Key, last: Key) -> Result<Take, ArrayError> {
-    let sorted = |down: i32| keys.windows(2).all(|w| w[0].distance_sign(w[1]) * down <= 0);
+    let sorted = |down: i32| {
+        keys.windows(2)
+            .all(|w| w[0].distance_sign(w[1]) * down <= 0)
+    };
     if keys.iter().any(|k| !k.is_known()) || !(sorted(1) || sorted(-1)) {
-        return Err(ArrayError::Unsorted { dim: dim.to_owned() });
+        return Err(ArrayError::Unsorted {
+            dim: dim.to_owned(),
+        });
     }
     let inside = |k: &Key| k.distance_sign(first) >= 0 && k.distance_sign(last) <= 0;
     let start = keys.iter().position(inside).unwrap_or(0);
     let len = keys[start..].iter().take_while(|k| inside(k)).count();
-    Ok(Take::Slice(SliceSpec { start: start as u64, step: 1, len: len as u64 }))
+    Ok(Take::Slice(SliceSpec {
+        start: start as u64,
+        step: 1,
+        len: len as u64,
+    }))
 }

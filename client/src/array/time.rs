@@ -20,7 +20,9 @@ pub fn civil(ns: i64) -> DateTime {
 /// The instant of a date and time in UTC, if 64 bits hold it (the years 1678 to 2261).
 pub fn instant(at: DateTime) -> Option<i64> {
     let timestamp = Offset::UTC.to_timestamp(at).ok()?;
-    i64::try_from(timestamp.as_nanosecond()).ok().filter(|ns| *ns != NAT)
+    i64::try_from(timestamp.as_nanosecond())
+        .ok()
+        .filter(|ns| *ns != NAT)
 }
 
 /// The instant as ISO 8601 without a zone: `2019-01-27T00:00:00`, with as many decimals as it needs.
@@ -30,10 +32,17 @@ pub fn iso(ns: i64) -> String {
     }
     let at = civil(ns);
     let (date, time) = (at.date(), at.time());
-    let seconds = format!("{date}T{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
+    let seconds = format!(
+        "{date}T{:02}:{:02}:{:02}",
+        time.hour(),
+        time.minute(),
+        time.second()
+    );
     match time.subsec_nanosecond() {
         0 => seconds,
-        ns => format!("{seconds}.{ns:09}").trim_end_matches('0').to_owned(),
+        ns => format!("{seconds}.{ns:09}")
+            .trim_end_matches('0')
+            .to_owned(),
     }
 }
 
@@ -61,10 +70,17 @@ impl Resolution {
                 (Resolution::Minute, 60 * SECOND),
                 (Resolution::Second, SECOND),
             ];
-            let whole = units.into_iter().find(|(_, unit)| (*ns as i128).rem_euclid(*unit) == 0);
+            let whole = units
+                .into_iter()
+                .find(|(_, unit)| (*ns as i128).rem_euclid(*unit) == 0);
             whole.map_or(Resolution::Finer, |(resolution, _)| resolution)
         };
-        times.iter().filter(|ns| **ns != NAT).map(finest).max().unwrap_or(Resolution::Day)
+        times
+            .iter()
+            .filter(|ns| **ns != NAT)
+            .map(finest)
+            .max()
+            .unwrap_or(Resolution::Day)
     }
 }
 
@@ -82,7 +98,9 @@ pub struct Period {
 /// Reads `2019`, `2019-03`, `2019-03-05`, `2019-03-05T10`, `...T10:30`, `...T10:30:15`, `...T10:30:15.5`; a
 /// space serves as the `T`, a `Z` at the end is allowed.
 pub fn parse_period(text: &str) -> Result<Period, ArrayError> {
-    parse_parts(text).ok_or_else(|| ArrayError::NotATime { text: text.to_owned() })
+    parse_parts(text).ok_or_else(|| ArrayError::NotATime {
+        text: text.to_owned(),
+    })
 }
 
 fn parse_parts(text: &str) -> Option<Period> {
@@ -98,7 +116,10 @@ fn parse_parts(text: &str) -> Option<Period> {
     if fields.next().is_some() || (clock.is_some() && day.is_none()) {
         return None;
     }
-    let (month, day) = (month.map_or(Some(None), |m| m.map(Some))?, day.map_or(Some(None), |d| d.map(Some))?);
+    let (month, day) = (
+        month.map_or(Some(None), |m| m.map(Some))?,
+        day.map_or(Some(None), |d| d.map(Some))?,
+    );
     let date = Date::new(year, month.unwrap_or(1) as i8, day.unwrap_or(1) as i8).ok()?;
     let midnight = instant(date.to_datetime(jiff::civil::Time::midnight()))?;
     let (resolution, offset) = match (clock, day, month) {
@@ -109,7 +130,11 @@ fn parse_parts(text: &str) -> Option<Period> {
     };
     let first = i64::try_from(midnight as i128 + offset).ok()?;
     let next = match resolution {
-        Resolution::Year => instant(Date::new(year + 1, 1, 1).ok()?.to_datetime(jiff::civil::Time::midnight()))?,
+        Resolution::Year => instant(
+            Date::new(year + 1, 1, 1)
+                .ok()?
+                .to_datetime(jiff::civil::Time::midnight()),
+        )?,
         Resolution::Month => next_month(date)?,
         Resolution::Day => first.checked_add((86_400 * SECOND) as i64)?,
         Resolution::Hour => first.checked_add((3_600 * SECOND) as i64)?,
@@ -117,18 +142,35 @@ fn parse_parts(text: &str) -> Option<Period> {
         Resolution::Second => first.checked_add(SECOND as i64)?,
         Resolution::Finer => first.checked_add(1)?,
     };
-    Some(Period { first, last: next - 1, resolution })
+    Some(Period {
+        first,
+        last: next - 1,
+        resolution,
+    })
 }
 
 fn next_month(date: Date) -> Option<i64> {
-    let (year, month) = if date.month() == 12 { (date.year() + 1, 1) } else { (date.year(), date.month() + 1) };
-    instant(Date::new(year, month, 1).ok()?.to_datetime(jiff::civil::Time::midnight()))
+    let (year, month) = if date.month() == 12 {
+        (date.year() + 1, 1)
+    } else {
+        (date.year(), date.month() + 1)
+    };
+    instant(
+        Date::new(year, month, 1)
+            .ok()?
+            .to_datetime(jiff::civil::Time::midnight()),
+    )
 }
 
 /// `10`, `10:30`, `10:30:15`, `10:30:15.25`: how fine, and nanoseconds since midnight.
 fn parse_clock(clock: &str) -> Option<(Resolution, i128)> {
     let fields: Vec<&str> = clock.split(':').collect();
-    let whole = |text: &str, below: i128| text.parse::<u8>().ok().map(i128::from).filter(|v| *v < below);
+    let whole = |text: &str, below: i128| {
+        text.parse::<u8>()
+            .ok()
+            .map(i128::from)
+            .filter(|v| *v < below)
+    };
     let hour = whole(fields[0], 24)?;
     let mut ns = hour * 3_600 * SECOND;
     let mut resolution = Resolution::Hour;
@@ -139,7 +181,11 @@ fn parse_clock(clock: &str) -> Option<(Resolution, i128)> {
     if let Some(second) = fields.get(2) {
         let (second, decimals) = second.split_once('.').unwrap_or((second, ""));
         ns += whole(second, 60)? * SECOND;
-        resolution = if decimals.is_empty() { Resolution::Second } else { Resolution::Finer };
+        resolution = if decimals.is_empty() {
+            Resolution::Second
+        } else {
+            Resolution::Finer
+        };
         if decimals.len() > 9 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
@@ -158,7 +204,10 @@ pub(crate) struct CfTime {
 impl CfTime {
     /// Whether `units` are those of a time.
     pub(crate) fn is_time(units: &str) -> bool {
-        units.split_whitespace().nth(1).is_some_and(|w| w.eq_ignore_ascii_case("since"))
+        units
+            .split_whitespace()
+            .nth(1)
+            .is_some_and(|w| w.eq_ignore_ascii_case("since"))
     }
 
     /// Reads CF `units` and `calendar`; the error says what cannot be read.
@@ -171,7 +220,8 @@ impl CfTime {
             .filter(|w| w.eq_ignore_ascii_case("since"))
             .map(|_| reference[5..].trim())
             .ok_or_else(wrong)?;
-        let unit = unit_ns(unit).ok_or_else(|| format!("the unit of {units:?} is not one from days to nanoseconds"))?;
+        let unit = unit_ns(unit)
+            .ok_or_else(|| format!("the unit of {units:?} is not one from days to nanoseconds"))?;
         let reference = parse_reference(reference).ok_or_else(wrong)?;
         let calendar = calendar.unwrap_or("standard").to_ascii_lowercase();
         match calendar.as_str() {
@@ -179,9 +229,15 @@ impl CfTime {
             // The mixed calendar is Julian before this day.
             "standard" | "gregorian" if reference >= GREGORIAN_START => {}
             "standard" | "gregorian" => {
-                return Err(format!("{units:?} counts from before 1582-10-15 in the calendar {calendar:?}"));
+                return Err(format!(
+                    "{units:?} counts from before 1582-10-15 in the calendar {calendar:?}"
+                ));
             }
-            other => return Err(format!("the calendar {other:?} is not proleptic_gregorian or standard")),
+            other => {
+                return Err(format!(
+                    "the calendar {other:?} is not proleptic_gregorian or standard"
+                ));
+            }
         }
         Ok(CfTime { unit, reference })
     }
@@ -197,7 +253,9 @@ impl CfTime {
             return NAT;
         }
         // Whole units first: a product in f64 would lose nanoseconds.
-        self.at(value.trunc() as i128 * self.unit + (value.fract() * self.unit as f64).round() as i128)
+        self.at(
+            value.trunc() as i128 * self.unit + (value.fract() * self.unit as f64).round() as i128
+        )
     }
 
     fn at(self, offset: i128) -> i64 {
@@ -228,15 +286,30 @@ fn parse_reference(text: &str) -> Option<i128> {
         None => (text, ""),
     };
     let mut fields = date.split('-').map(str::parse::<i16>);
-    let (year, month, day) = (fields.next()?.ok()?, fields.next()?.ok()?, fields.next()?.ok()?);
+    let (year, month, day) = (
+        fields.next()?.ok()?,
+        fields.next()?.ok()?,
+        fields.next()?.ok()?,
+    );
     let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
-    let midnight = Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?.as_nanosecond();
-    let rest = rest.trim_end_matches("UTC").trim_end_matches("GMT").trim_end_matches('Z').trim();
+    let midnight = Offset::UTC
+        .to_timestamp(date.to_datetime(jiff::civil::Time::midnight()))
+        .ok()?
+        .as_nanosecond();
+    let rest = rest
+        .trim_end_matches("UTC")
+        .trim_end_matches("GMT")
+        .trim_end_matches('Z')
+        .trim();
     let (clock, zone) = match rest.find(['+', '-']) {
         Some(at) => (rest[..at].trim(), parse_zone(&rest[at..])?),
         None => (rest, 0),
     };
-    let clock = if clock.is_empty() { 0 } else { parse_clock(clock)?.1 };
+    let clock = if clock.is_empty() {
+        0
+    } else {
+        parse_clock(clock)?.1
+    };
     Some(midnight + clock - zone)
 }
 
@@ -262,11 +335,29 @@ mod tests {
         let period = parse_period("2019-02").unwrap();
         assert_eq!(iso(period.first), "2019-02-01T00:00:00");
         assert_eq!(iso(period.last), "2019-02-28T23:59:59.999999999");
-        assert_eq!(iso(parse_period("2023-08-10T09:57:57").unwrap().first), "2023-08-10T09:57:57");
-        assert_eq!(iso(parse_period("2023-08-10 09:57:57.5Z").unwrap().first), "2023-08-10T09:57:57.5");
-        assert_eq!(iso(parse_period("1969-12-31T23").unwrap().last), "1969-12-31T23:59:59.999999999");
+        assert_eq!(
+            iso(parse_period("2023-08-10T09:57:57").unwrap().first),
+            "2023-08-10T09:57:57"
+        );
+        assert_eq!(
+            iso(parse_period("2023-08-10 09:57:57.5Z").unwrap().first),
+            "2023-08-10T09:57:57.5"
+        );
+        assert_eq!(
+            iso(parse_period("1969-12-31T23").unwrap().last),
+            "1969-12-31T23:59:59.999999999"
+        );
         assert_eq!(iso(NAT), "NaT");
-        for wrong in ["", "march", "2019-13", "2019-02-30", "2019-02-01T25", "2019T10", "2019-01-01-01", "3000"] {
+        for wrong in [
+            "",
+            "march",
+            "2019-13",
+            "2019-02-30",
+            "2019-02-01T25",
+            "2019T10",
+            "2019-01-01-01",
+            "3000",
+        ] {
             assert!(parse_period(wrong).is_err(), "{wrong:?} was read");
         }
     }
@@ -275,10 +366,24 @@ mod tests {
     fn decodes_cf_times() {
         let decode = |units: &str, v: f64| iso(CfTime::parse(units, None).unwrap().decode_float(v));
         assert_eq!(decode("days since 2000-01-01", 1.5), "2000-01-02T12:00:00");
-        assert_eq!(decode("hours since 1900-01-01 00:00:0.0", 24.0), "1900-01-02T00:00:00");
-        assert_eq!(decode("seconds since 1970-01-01T00:00:00Z", 1548547200.0), "2019-01-27T00:00:00");
-        assert_eq!(decode("minutes since 1970-1-1 1:00 +01:00", 1.0), "1970-01-01T00:01:00");
-        assert_eq!(CfTime::parse("days since 1970-01-01", None).unwrap().decode_float(f64::NAN), NAT);
+        assert_eq!(
+            decode("hours since 1900-01-01 00:00:0.0", 24.0),
+            "1900-01-02T00:00:00"
+        );
+        assert_eq!(
+            decode("seconds since 1970-01-01T00:00:00Z", 1548547200.0),
+            "2019-01-27T00:00:00"
+        );
+        assert_eq!(
+            decode("minutes since 1970-1-1 1:00 +01:00", 1.0),
+            "1970-01-01T00:01:00"
+        );
+        assert_eq!(
+            CfTime::parse("days since 1970-01-01", None)
+                .unwrap()
+                .decode_float(f64::NAN),
+            NAT
+        );
         // The reference may lie outside of what 64 bits hold.
         let old = CfTime::parse("days since 0001-01-01", Some("proleptic_gregorian")).unwrap();
         assert_eq!(iso(old.decode_int(719_162)), "1970-01-01T00:00:00");

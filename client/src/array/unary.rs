@@ -23,7 +23,13 @@ impl DataArray {
 
     /// Rounding leaves integers and bools as they are.
     fn rounding(&self, op: UnaryOp) -> DataArray {
-        DataArray::lift(|| if self.dtype()?.is_float() { Ok(self.unary(op)) } else { Ok(self.clone()) })
+        DataArray::lift(|| {
+            if self.dtype()?.is_float() {
+                Ok(self.unary(op))
+            } else {
+                Ok(self.clone())
+            }
+        })
     }
 }
 

@@ -17,13 +17,18 @@ impl Background {
             .thread_name("dasklike-io")
             .enable_all()
             .build()?;
-        Ok(Background { runtime: Some(runtime) })
+        Ok(Background {
+            runtime: Some(runtime),
+        })
     }
 
     /// Runs a future to its end on this thread; what it spawns runs on the runtime's threads.
     pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
         #[expect(clippy::expect_used, reason = "the runtime is taken by `drop` only")]
-        let runtime = self.runtime.as_ref().expect("the runtime is there until it is dropped");
+        let runtime = self
+            .runtime
+            .as_ref()
+            .expect("the runtime is there until it is dropped");
         runtime.block_on(future)
     }
 }

@@ -1,10 +1,12 @@
 //! A cluster on this machine: a scheduler in this process, and workers as threads of it or as processes.
 
+use super::Background;
 use super::machine::{memory_bytes, processors};
 use super::process::{ProcessError, WorkerProcess, WorkerSpec};
-use super::Background;
 use crate::submit::{Client, ComputeError};
-use dasklike_scheduler::{DashboardConfig, Scheduler, SchedulerConfig, SchedulerHandle, StartError};
+use dasklike_scheduler::{
+    DashboardConfig, Scheduler, SchedulerConfig, SchedulerHandle, StartError,
+};
 use dasklike_worker::{Worker, WorkerConfig, WorkerError, WorkerHandle};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -135,14 +137,27 @@ impl LocalCluster {
             let (slots, memory_limit) = (config.slots, config.memory_limit);
             match address.filter(|_| config.processes) {
                 Some(address) => {
-                    let spec = WorkerSpec { scheduler: format!("tcp://{address}"), name, slots, memory_limit };
+                    let spec = WorkerSpec {
+                        scheduler: format!("tcp://{address}"),
+                        name,
+                        slots,
+                        memory_limit,
+                    };
                     self.processes.push(WorkerProcess::spawn(&spec)?);
                 }
                 None => {
-                    let Some(scheduler) = &self.scheduler else { continue };
+                    let Some(scheduler) = &self.scheduler else {
+                        continue;
+                    };
                     let connector = scheduler.in_memory_connector();
-                    let worker = WorkerConfig { name, slots, memory_limit, connector };
-                    self.threads.push(self.background.run(async { Worker::start(worker) })?);
+                    let worker = WorkerConfig {
+                        name,
+                        slots,
+                        memory_limit,
+                        connector,
+                    };
+                    self.threads
+                        .push(self.background.run(async { Worker::start(worker) })?);
                 }
             }
         }
@@ -164,7 +179,10 @@ impl LocalCluster {
                 process.check()?;
             }
             if Instant::now() > deadline {
-                return Err(ClusterError::Timeout { connected, wanted: wanted as u32 });
+                return Err(ClusterError::Timeout {
+                    connected,
+                    wanted: wanted as u32,
+                });
             }
             std::thread::sleep(POLL);
         }
@@ -177,12 +195,17 @@ impl LocalCluster {
 
     /// The dashboard's address, if there is one.
     pub fn dashboard_url(&self) -> Option<String> {
-        self.scheduler.as_ref().and_then(SchedulerHandle::dashboard_url)
+        self.scheduler
+            .as_ref()
+            .and_then(SchedulerHandle::dashboard_url)
     }
 
     /// Where workers and clients of other processes can connect; only a cluster of processes listens.
     pub fn scheduler_url(&self) -> Option<String> {
-        self.scheduler.as_ref().and_then(SchedulerHandle::address).map(|a| format!("tcp://{a}"))
+        self.scheduler
+            .as_ref()
+            .and_then(SchedulerHandle::address)
+            .map(|a| format!("tcp://{a}"))
     }
 
     /// Ends a worker without warning, as a failing machine would; for tests. False if there is no such worker.
@@ -201,7 +224,10 @@ impl LocalCluster {
     /// Cuts a worker's connection, as a broken cable would; it connects again. For tests. False if there is no
     /// such worker among the threads.
     pub fn cut_worker(&self, number: usize) -> bool {
-        self.threads.get(number).map(WorkerHandle::cut_connection).is_some()
+        self.threads
+            .get(number)
+            .map(WorkerHandle::cut_connection)
+            .is_some()
     }
 
     /// The ids of the workers' processes.

@@ -62,7 +62,9 @@ pub fn worker_main_if_requested() {
     });
     let outcome = match serde_json::from_str(&request) {
         Ok(spec) => run_worker_process(spec).map_err(|e| e.to_string()),
-        Err(error) => Err(format!("{REQUEST} is not what a local cluster sets: {error}")),
+        Err(error) => Err(format!(
+            "{REQUEST} is not what a local cluster sets: {error}"
+        )),
     };
     let code = outcome.map_or_else(
         |error| {
@@ -83,14 +85,20 @@ pub(crate) struct WorkerProcess {
 impl WorkerProcess {
     pub(crate) fn spawn(spec: &WorkerSpec) -> Result<WorkerProcess, ProcessError> {
         let executable = executable().ok_or(ProcessError::NoExecutable)?;
-        #[expect(clippy::expect_used, reason = "a struct of strings and numbers always has a form as JSON")]
+        #[expect(
+            clippy::expect_used,
+            reason = "a struct of strings and numbers always has a form as JSON"
+        )]
         let request = serde_json::to_string(spec).expect("a spec is JSON");
         let child = Command::new(&executable)
             .env(REQUEST, request)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
-            .map_err(|source| ProcessError::Spawn { executable: executable.display().to_string(), source })?;
+            .map_err(|source| ProcessError::Spawn {
+                executable: executable.display().to_string(),
+                source,
+            })?;
         Ok(WorkerProcess { child })
     }
 
@@ -125,7 +133,13 @@ fn executable() -> Option<PathBuf> {
         return if running.exists() { Some(running) } else { me };
     }
     let name = format!("dasklike{}", std::env::consts::EXE_SUFFIX);
-    let beside = me.into_iter().flat_map(|me| me.ancestors().skip(1).take(2).map(PathBuf::from).collect::<Vec<_>>());
+    let beside = me.into_iter().flat_map(|me| {
+        me.ancestors()
+            .skip(1)
+            .take(2)
+            .map(PathBuf::from)
+            .collect::<Vec<_>>()
+    });
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = beside.chain(std::env::split_paths(&path));
     folders.find_map(|folder| Some(folder.join(&name)).filter(|file| file.is_file()))

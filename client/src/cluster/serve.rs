@@ -36,7 +36,10 @@ pub enum ServeError {
 }
 
 /// Runs a scheduler until the process is told to end (SIGINT or SIGTERM). `started` is called once it listens.
-pub fn run_scheduler(config: SchedulerConfig, started: impl FnOnce(&SchedulerHandle)) -> Result<(), ServeError> {
+pub fn run_scheduler(
+    config: SchedulerConfig,
+    started: impl FnOnce(&SchedulerHandle),
+) -> Result<(), ServeError> {
     let background = Background::start(processors().clamp(1, 4) as usize)?;
     background.run(async {
         let mut ends = Ends::new()?;
@@ -50,13 +53,23 @@ pub fn run_scheduler(config: SchedulerConfig, started: impl FnOnce(&SchedulerHan
 
 /// Runs a worker in a process of its own until it has drained or is refused. SIGINT and SIGTERM make it drain;
 /// the second one ends it at once. `memory_limit` is the most bytes that the whole process may use.
-pub fn run_worker(scheduler: &str, name: String, slots: u32, memory_limit: u64) -> Result<(), ServeError> {
+pub fn run_worker(
+    scheduler: &str,
+    name: String,
+    slots: u32,
+    memory_limit: u64,
+) -> Result<(), ServeError> {
     let connector = Connector::tcp(scheduler)?;
     let memory_limit = task_memory(memory_limit)?;
     let background = Background::start(1)?;
     background.run(async {
         let mut ends = Ends::new()?;
-        let worker = Worker::start(WorkerConfig { name, slots, memory_limit, connector })?;
+        let worker = Worker::start(WorkerConfig {
+            name,
+            slots,
+            memory_limit,
+            connector,
+        })?;
         tokio::select! {
             ended = worker.ended() => return Ok(ended?),
             () = ends.next() => worker.drain(),
@@ -74,7 +87,12 @@ pub(crate) fn run_worker_process(spec: WorkerSpec) -> Result<(), ServeError> {
     let memory_limit = task_memory(spec.memory_limit)?;
     let background = Background::start(1)?;
     background.run(async {
-        let config = WorkerConfig { name: spec.name, slots: spec.slots, memory_limit, connector };
+        let config = WorkerConfig {
+            name: spec.name,
+            slots: spec.slots,
+            memory_limit,
+            connector,
+        };
         Ok(Worker::start(config)?.ended().await?)
     })
 }
@@ -95,7 +113,10 @@ struct Ends {
 
 impl Ends {
     fn new() -> io::Result<Ends> {
-        Ok(Ends { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Ends {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) {

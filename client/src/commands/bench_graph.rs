@@ -9,7 +9,9 @@ use dasklike_graph::dtype::DType;
 use dasklike_graph::lower::{Budget, lower};
 use dasklike_graph::partial::Partial;
 use dasklike_graph::plan::Plan;
-use dasklike_graph::protocol::{Assignment, Commit, JobSpec, Node, SinkId, TaskStats, ToScheduler, ToWorker, WorkerHello};
+use dasklike_graph::protocol::{
+    Assignment, Commit, JobSpec, Node, SinkId, TaskStats, ToScheduler, ToWorker, WorkerHello,
+};
 use dasklike_graph::tree::TreeKey;
 use dasklike_proto_engine::convert::{plan_from_proto, plan_to_proto};
 use dasklike_scheduler::core::effect::Effect;
@@ -54,8 +56,12 @@ impl GraphArgs {
 
 /// Bytes of the process that are in memory.
 fn resident_bytes() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("this measurement needs /proc")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("/proc/self/status has no VmRSS")?;
+    let status =
+        std::fs::read_to_string("/proc/self/status").context("this measurement needs /proc")?;
+    let line = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmRSS:"))
+        .context("/proc/self/status has no VmRSS")?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024)
 }
@@ -94,8 +100,15 @@ impl Script {
         };
         script.queue.clear();
         for w in 1..=WORKERS {
-            let hello = WorkerHello { name: format!("worker {w}"), slots: 1, memory_limit: 1 << 30 };
-            script.tell(Event::WorkerConnected { worker: WorkerId(w), hello });
+            let hello = WorkerHello {
+                name: format!("worker {w}"),
+                slots: 1,
+                memory_limit: 1 << 30,
+            };
+            script.tell(Event::WorkerConnected {
+                worker: WorkerId(w),
+                hello,
+            });
         }
         script
     }
@@ -108,10 +121,17 @@ impl Script {
         let plan: Plan = plan([&array.count(..)])?;
         let started = std::time::Instant::now();
         let plan = plan_from_proto(plan_to_proto(&plan))?;
-        let budget = Budget { task_bytes: 1 << 30, chunks: vec![("chunk".into(), 1)] };
+        let budget = Budget {
+            task_bytes: 1 << 30,
+            chunks: vec![("chunk".into(), 1)],
+        };
         let lowered = lower(&plan, &budget)?;
         let tiles: u64 = lowered.stages.iter().map(|s| s.tile_count()).sum();
-        ensure!(tiles == self.chunks, "the plan has {tiles} tiles for {} chunks", self.chunks);
+        ensure!(
+            tiles == self.chunks,
+            "the plan has {tiles} tiles for {} chunks",
+            self.chunks
+        );
         let spec = Arc::new(JobSpec { plan, budget });
         self.tell(Event::Submit(Submission {
             client: ClientId(1),
@@ -131,7 +151,11 @@ impl Script {
         let mut effects = std::mem::take(&mut self.effects);
         self.state.handle(Instant(self.now), event, &mut effects);
         for effect in effects.drain(..) {
-            if let Effect::Send { worker, message: ToWorker::Assign(Assignment { id, range, .. }) } = effect {
+            if let Effect::Send {
+                worker,
+                message: ToWorker::Assign(Assignment { id, range, .. }),
+            } = effect
+            {
                 for tile in range {
                     self.held[tile as usize] = (id.0 as u32, worker.0 as u32);
                     self.queue.push(tile as u32);
@@ -151,7 +175,11 @@ impl Script {
     /// Commits tiles in no order until so many are done.
     fn work_to(&mut self, goal: u64) -> Result<()> {
         while self.done < goal {
-            ensure!(!self.queue.is_empty(), "the workers have nothing to do with {} tiles done", self.done);
+            ensure!(
+                !self.queue.is_empty(),
+                "the workers have nothing to do with {} tiles done",
+                self.done
+            );
             let at = self.draw(self.queue.len());
             let tile = self.queue.swap_remove(at);
             let (assignment, worker) = self.held[tile as usize];
@@ -168,26 +196,44 @@ impl Script {
         let node = Node {
             sink: SinkId { pass: 0, sink: 0 },
             key: TreeKey::leaf(0, tile),
-            partial: Partial { first_group: 0, groups: 1, cells: 1, words: vec![1] },
+            partial: Partial {
+                first_group: 0,
+                groups: 1,
+                cells: 1,
+                words: vec![1],
+            },
         };
         let commit = Commit {
             job: dasklike_graph::protocol::JobId(1),
             stage: dasklike_graph::stage::StageId(0),
-            ranges: vec![(dasklike_graph::protocol::AssignmentId(assignment), tile..tile + 1)],
+            ranges: vec![(
+                dasklike_graph::protocol::AssignmentId(assignment),
+                tile..tile + 1,
+            )],
             nodes: vec![node],
             blocks: Vec::new(),
-            stats: TaskStats { tiles: 1, busy_ns: 1_000, ..TaskStats::default() },
+            stats: TaskStats {
+                tiles: 1,
+                busy_ns: 1_000,
+                ..TaskStats::default()
+            },
             spans: Vec::new(),
             now: Instant(self.now),
         };
         let message = vec![ToScheduler::Commit(commit)];
         self.done += 1;
-        self.tell(Event::FromWorker { worker: WorkerId(worker), epoch: EPOCH, messages: message });
+        self.tell(Event::FromWorker {
+            worker: WorkerId(worker),
+            epoch: EPOCH,
+            messages: message,
+        });
     }
 
     /// The tiles of the lost worker go to the others.
     fn lose_a_worker(&mut self) {
         self.lost = Some(1);
-        self.tell(Event::WorkerGone { worker: WorkerId(1) });
+        self.tell(Event::WorkerGone {
+            worker: WorkerId(1),
+        });
     }
 }

@@ -23,7 +23,11 @@ pub(crate) struct OverheadArgs {
 
 impl OverheadArgs {
     pub(crate) fn run(self) -> Result<()> {
-        let config = LocalClusterConfig { workers: self.workers, dashboard: None, ..LocalClusterConfig::default() };
+        let config = LocalClusterConfig {
+            workers: self.workers,
+            dashboard: None,
+            ..LocalClusterConfig::default()
+        };
         let cluster = LocalCluster::start(&config)?;
         let client = cluster.client();
         // The first job finds connections and threads asleep.
@@ -51,7 +55,11 @@ fn seconds(client: &Client, tasks: u64, max_range: Option<u32>) -> Result<f64> {
     let count = DataArray::ones(DType::F64, &[("chunk", tasks, 1)]).count(..);
     let plan = plan([&count])?;
     // Without this, neighbouring tiles of one element would be joined.
-    let options = ComputeOptions { chunks: vec![("chunk".into(), 1)], max_range, ..ComputeOptions::default() };
+    let options = ComputeOptions {
+        chunks: vec![("chunk".into(), 1)],
+        max_range,
+        ..ComputeOptions::default()
+    };
     let started = Instant::now();
     client.compute(&plan, &options, |_| ())?;
     Ok(started.elapsed().as_secs_f64())

@@ -34,18 +34,28 @@ impl SchedulerArgs {
         let dashboard = DashboardConfig {
             host: self.host,
             port: self.dashboard_port.unwrap_or(DASHBOARD_PORT),
-            tries: if self.dashboard_port.is_some() { 1 } else { DASHBOARD_TRIES },
+            tries: if self.dashboard_port.is_some() {
+                1
+            } else {
+                DASHBOARD_TRIES
+            },
             hosts: self.dashboard_host,
         };
         let listen = Some(SocketAddr::new(self.host, self.port));
-        run_scheduler(SchedulerConfig { listen, dashboard: Some(dashboard) }, |scheduler| {
-            if let Some(address) = scheduler.address() {
-                eprintln!("scheduler: tcp://{address}");
-            }
-            if let Some(url) = scheduler.dashboard_url() {
-                eprintln!("dashboard: {url}");
-            }
-        })?;
+        run_scheduler(
+            SchedulerConfig {
+                listen,
+                dashboard: Some(dashboard),
+            },
+            |scheduler| {
+                if let Some(address) = scheduler.address() {
+                    eprintln!("scheduler: tcp://{address}");
+                }
+                if let Some(url) = scheduler.dashboard_url() {
+                    eprintln!("dashboard: {url}");
+                }
+            },
+        )?;
         Ok(())
     }
 }
@@ -69,7 +79,9 @@ pub(crate) struct WorkerArgs {
 
 impl WorkerArgs {
     pub(crate) fn run(self) -> Result<()> {
-        let name = self.name.unwrap_or_else(|| format!("worker-{}", std::process::id()));
+        let name = self
+            .name
+            .unwrap_or_else(|| format!("worker-{}", std::process::id()));
         let slots = self.slots.unwrap_or_else(processors);
         let memory = self.memory_limit.unwrap_or_else(|| memory_bytes() / 5 * 4);
         run_worker(&self.scheduler, name, slots, memory)?;
@@ -97,7 +109,9 @@ impl LocalArgs {
         let cluster = LocalCluster::start(&LocalClusterConfig {
             workers,
             slots: self.slots,
-            memory_limit: self.memory_limit.unwrap_or_else(|| LocalClusterConfig::memory_share(workers)),
+            memory_limit: self
+                .memory_limit
+                .unwrap_or_else(|| LocalClusterConfig::memory_share(workers)),
             processes: true,
             ..LocalClusterConfig::default()
         })?;

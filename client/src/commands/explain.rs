@@ -35,17 +35,27 @@ pub(crate) struct ExplainArgs {
 
 impl ExplainArgs {
     pub(crate) fn run(self) -> Result<()> {
-        let location = self.input.input.as_deref().context("give the store to explain with --input")?;
+        let location = self
+            .input
+            .input
+            .as_deref()
+            .context("give the store to explain with --input")?;
         let cube = self.input.open(location)?;
         let results = pipeline::ndvi_series(&cube, &self.input.bands());
         let plan = plan(&results)?;
         let chunks = self.input.tiles(cube.get(&self.input.red)?)?;
-        let memory = self.memory_limit.unwrap_or(LocalClusterConfig::default().memory_limit);
-        let budget = Budget { task_bytes: memory / u64::from(self.slots), chunks };
+        let memory = self
+            .memory_limit
+            .unwrap_or(LocalClusterConfig::default().memory_limit);
+        let budget = Budget {
+            task_bytes: memory / u64::from(self.slots),
+            chunks,
+        };
         let explanation = explain(&plan, &lower(&plan, &budget)?);
         if let Some(path) = &self.svg {
             let svg = picture(&explanation).to_svg();
-            std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
+            std::fs::write(path, svg)
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         let worker = explanation.peak_task_bytes * u64::from(self.slots);
         if self.json {

@@ -32,8 +32,15 @@ pub(crate) struct SampleArgs {
 
 impl SampleArgs {
     pub(crate) fn run(self) -> Result<()> {
-        let spec = SampleSpec { steps: self.steps, size: self.size, chunk: self.chunk, codec: self.codec };
-        let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} tiles, {eta} left")?);
+        let spec = SampleSpec {
+            steps: self.steps,
+            size: self.size,
+            chunk: self.chunk,
+            codec: self.codec,
+        };
+        let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
+            "{bar:40} {pos}/{len} tiles, {eta} left",
+        )?);
         let started = Instant::now();
         let written = write_sample(&self.path, &spec, &mut |done, total| {
             bar.set_length(total);
@@ -41,7 +48,10 @@ impl SampleArgs {
         });
         bar.finish_and_clear();
         written?;
-        let (path, seconds) = (self.path.display().to_string(), started.elapsed().as_secs_f64());
+        let (path, seconds) = (
+            self.path.display().to_string(),
+            started.elapsed().as_secs_f64(),
+        );
         if self.json {
             return super::print_json(&json!({
                 "path": path, "steps": spec.steps, "size": spec.size, "chunk": spec.chunk,
@@ -50,7 +60,13 @@ impl SampleArgs {
         }
         super::print(&format!(
             "{path}: {} x {} x {}, chunks of 1 x {} x {}, {}, {} decoded, synthetic\n",
-            spec.steps, spec.size, spec.size, spec.chunk, spec.chunk, self.codec.name(), human_bytes(spec.bytes()),
+            spec.steps,
+            spec.size,
+            spec.size,
+            spec.chunk,
+            spec.chunk,
+            self.codec.name(),
+            human_bytes(spec.bytes()),
         ))
     }
 }

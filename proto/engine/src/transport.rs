@@ -46,6 +46,7 @@ pub enum ConnectError {
 
 /// A way to a scheduler. Cheap to clone; each call of [`Connector::connect`] opens a connection.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a program has a handful of them")]
 pub enum Connector {
     /// Over TCP.
     Tcp {

@@ -15,20 +15,76 @@ const JS: &str = "text/javascript; charset=utf-8";
 
 /// Every file of the page. The first is the page itself.
 pub const ASSETS: &[Asset] = &[
-    Asset { path: "", media_type: "text/html; charset=utf-8", body: include_str!("page/index.html") },
-    Asset { path: "assets/style.css", media_type: "text/css; charset=utf-8", body: include_str!("page/style.css") },
-    Asset { path: "assets/icon.svg", media_type: "image/svg+xml", body: include_str!("page/icon.svg") },
-    Asset { path: "assets/app.js", media_type: JS, body: include_str!("page/app.js") },
-    Asset { path: "assets/state.js", media_type: JS, body: include_str!("page/state.js") },
-    Asset { path: "assets/format.js", media_type: JS, body: include_str!("page/format.js") },
-    Asset { path: "assets/tip.js", media_type: JS, body: include_str!("page/tip.js") },
-    Asset { path: "assets/jobs.js", media_type: JS, body: include_str!("page/jobs.js") },
-    Asset { path: "assets/cells.js", media_type: JS, body: include_str!("page/cells.js") },
-    Asset { path: "assets/stream.js", media_type: JS, body: include_str!("page/stream.js") },
-    Asset { path: "assets/workers.js", media_type: JS, body: include_str!("page/workers.js") },
-    Asset { path: "assets/rates.js", media_type: JS, body: include_str!("page/rates.js") },
-    Asset { path: "assets/time.js", media_type: JS, body: include_str!("page/time.js") },
-    Asset { path: "assets/plan.js", media_type: JS, body: include_str!("page/plan.js") },
+    Asset {
+        path: "",
+        media_type: "text/html; charset=utf-8",
+        body: include_str!("page/index.html"),
+    },
+    Asset {
+        path: "assets/style.css",
+        media_type: "text/css; charset=utf-8",
+        body: include_str!("page/style.css"),
+    },
+    Asset {
+        path: "assets/icon.svg",
+        media_type: "image/svg+xml",
+        body: include_str!("page/icon.svg"),
+    },
+    Asset {
+        path: "assets/app.js",
+        media_type: JS,
+        body: include_str!("page/app.js"),
+    },
+    Asset {
+        path: "assets/state.js",
+        media_type: JS,
+        body: include_str!("page/state.js"),
+    },
+    Asset {
+        path: "assets/format.js",
+        media_type: JS,
+        body: include_str!("page/format.js"),
+    },
+    Asset {
+        path: "assets/tip.js",
+        media_type: JS,
+        body: include_str!("page/tip.js"),
+    },
+    Asset {
+        path: "assets/jobs.js",
+        media_type: JS,
+        body: include_str!("page/jobs.js"),
+    },
+    Asset {
+        path: "assets/cells.js",
+        media_type: JS,
+        body: include_str!("page/cells.js"),
+    },
+    Asset {
+        path: "assets/stream.js",
+        media_type: JS,
+        body: include_str!("page/stream.js"),
+    },
+    Asset {
+        path: "assets/workers.js",
+        media_type: JS,
+        body: include_str!("page/workers.js"),
+    },
+    Asset {
+        path: "assets/rates.js",
+        media_type: JS,
+        body: include_str!("page/rates.js"),
+    },
+    Asset {
+        path: "assets/time.js",
+        media_type: JS,
+        body: include_str!("page/time.js"),
+    },
+    Asset {
+        path: "assets/plan.js",
+        media_type: JS,
+        body: include_str!("page/plan.js"),
+    },
 ];
 
 #[cfg(test)]
@@ -40,7 +96,15 @@ mod tests {
         for asset in ASSETS {
             // XML namespaces are names, not addresses that anything is fetched from.
             let text = asset.body.replace("http://www.w3.org/", "");
-            for word in ["http://", "https://", "src=\"/", "href=\"/", "from \"/", "fetch(\"/", "EventSource(\"/"] {
+            for word in [
+                "http://",
+                "https://",
+                "src=\"/",
+                "href=\"/",
+                "from \"/",
+                "fetch(\"/",
+                "EventSource(\"/",
+            ] {
                 assert!(!text.contains(word), "{} contains {word}", asset.path);
             }
         }

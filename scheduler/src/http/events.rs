@@ -1,7 +1,9 @@
 //! `/api/v1/events`: server-sent events. The first, `snapshot`, is the whole picture; each `update` after it
 //! carries what changed, at most [`UPDATES_PER_SECOND`] times a second.
 
-use crate::http::snapshot::{Interval, Job, LimitShares, Pool, Rate, Snapshot, Totals, Worker, ErrorLine};
+use crate::http::snapshot::{
+    ErrorLine, Interval, Job, LimitShares, Pool, Rate, Snapshot, Totals, Worker,
+};
 use crate::http::stream::Stream;
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use serde::Serialize;
@@ -66,7 +68,12 @@ impl<'a> Update<'a> {
         Update {
             at_us: now.at_us,
             job_ids: now.jobs.iter().map(|j| j.id.as_str()).collect(),
-            jobs: now.jobs.iter().filter(|j| !same(j)).map(Arc::as_ref).collect(),
+            jobs: now
+                .jobs
+                .iter()
+                .filter(|j| !same(j))
+                .map(Arc::as_ref)
+                .collect(),
             workers: &now.workers,
             pools: &now.pools,
             rates: &now.rates[new_rates..],
@@ -93,36 +100,58 @@ struct Sent {
 }
 
 impl Reader {
-    /// The next event; `None` when the server stops or the driver is gone.
+    /// The next event; `None` when the server stops or the driver is gone, and the last picture was sent.
     async fn next(&mut self) -> Option<Result<Event, axum::Error>> {
         let Some(sent) = &self.sent else {
             let snapshot = self.snapshots.borrow_and_update().clone();
             let (full, next_interval) = Full::new(&snapshot, &self.stream);
-            let event = Event::default().event("snapshot").retry(RETRY).json_data(&full);
-            self.sent = Some(Sent { snapshot, next_interval, at: Instant::now() });
+            let event = Event::default()
+                .event("snapshot")
+                .retry(RETRY)
+                .json_data(&full);
+            self.sent = Some(Sent {
+                snapshot,
+                next_interval,
+                at: Instant::now(),
+            });
             return Some(event);
         };
         let due = sent.at + Duration::from_secs(1) / UPDATES_PER_SECOND;
         let snapshots = &mut self.snapshots;
-        tokio::select! {
+        let over = tokio::select! {
             // The wait comes first: what is sent then is the latest, not what woke us.
-            changed = async { tokio::time::sleep_until(due).await; snapshots.changed().await } => changed.ok()?,
-            _ = self.stop.wait_for(|stop| *stop) => return None,
+            changed = async { tokio::time::sleep_until(due).await; snapshots.changed().await } => changed.is_err(),
+            _ = self.stop.wait_for(|stop| *stop) => true,
+        };
+        // No more is to come, but the reader may not have the last picture yet.
+        if over && Arc::ptr_eq(&sent.snapshot, &self.snapshots.borrow()) {
+            return None;
         }
         let snapshot = self.snapshots.borrow_and_update().clone();
         let (intervals, next_interval) = self.stream.since(sent.next_interval);
         let update = Update::between(&sent.snapshot, &snapshot, intervals);
         let event = Event::default().event("update").json_data(&update);
-        self.sent = Some(Sent { snapshot, next_interval, at: Instant::now() });
+        self.sent = Some(Sent {
+            snapshot,
+            next_interval,
+            at: Instant::now(),
+        });
         Some(event)
     }
 }
 
 /// The response: events until the server stops.
 pub fn respond(
-    snapshots: watch::Receiver<Arc<Snapshot>>, stream: Arc<Stream>, stop: watch::Receiver<bool>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    stream: Arc<Stream>,
+    stop: watch::Receiver<bool>,
 ) -> Sse<KeepAliveStream<impl futures::Stream<Item = Result<Event, axum::Error>>>> {
-    let reader = Reader { snapshots, stream, stop, sent: None };
+    let reader = Reader {
+        snapshots,
+        stream,
+        stop,
+        sent: None,
+    };
     let events = futures::stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((event, reader))

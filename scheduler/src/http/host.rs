@@ -15,14 +15,20 @@ pub struct Hosts {
 impl Hosts {
     /// Adds names, such as that of a Kubernetes service or of a proxy before this server.
     pub fn new(names: impl IntoIterator<Item = String>) -> Hosts {
-        Hosts { names: names.into_iter().map(|n| n.to_ascii_lowercase()).collect() }
+        Hosts {
+            names: names.into_iter().map(|n| n.to_ascii_lowercase()).collect(),
+        }
     }
 
     /// Whether a request with this `Host` header (a name or address, and maybe a port) is answered.
     pub fn allow(&self, header: &str) -> bool {
-        let Some(host) = without_port(header) else { return false };
+        let Some(host) = without_port(header) else {
+            return false;
+        };
         if let Some(inner) = host.strip_prefix('[') {
-            return inner.strip_suffix(']').is_some_and(|a| a.parse::<Ipv6Addr>().is_ok());
+            return inner
+                .strip_suffix(']')
+                .is_some_and(|a| a.parse::<Ipv6Addr>().is_ok());
         }
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         host.parse::<Ipv4Addr>().is_ok()
@@ -35,9 +41,14 @@ impl Hosts {
 /// The header without its port; `None` if what follows the host is no port.
 fn without_port(header: &str) -> Option<&str> {
     let end = header.find(']').map_or(0, |i| i + 1);
-    let Some(colon) = header[end..].find(':') else { return Some(header) };
+    let Some(colon) = header[end..].find(':') else {
+        return Some(header);
+    };
     let (host, port) = header.split_at(end + colon);
-    port[1..].bytes().all(|b| b.is_ascii_digit()).then_some(host)
+    port[1..]
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then_some(host)
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 /// The text of `/metrics`.
 pub fn text(snapshot: &Snapshot) -> Result<String, prometheus::Error> {
-    let families = Families { registry: Registry::new() };
+    let families = Families {
+        registry: Registry::new(),
+    };
     families.queue(snapshot)?;
     families.workers(snapshot)?;
     families.totals(snapshot)?;
@@ -23,20 +25,34 @@ struct Families {
 }
 
 impl Families {
-    fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+    fn gauge(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<GaugeVec, prometheus::Error> {
         let family = GaugeVec::new(Opts::new(name, help), labels)?;
         self.registry.register(Box::new(family.clone()))?;
         Ok(family)
     }
 
-    fn counter(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    fn counter(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
         let family = IntCounterVec::new(Opts::new(name, help), labels)?;
         self.registry.register(Box::new(family.clone()))?;
         Ok(family)
     }
 
     fn queue(&self, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
-        let tasks = self.gauge("dasklike_queue_tasks", "Tasks of unfinished jobs.", &["pool", "state"])?;
+        let tasks = self.gauge(
+            "dasklike_queue_tasks",
+            "Tasks of unfinished jobs.",
+            &["pool", "state"],
+        )?;
         let seconds = self.gauge(
             "dasklike_queue_seconds",
             "Slot time that ready and running tasks still need, as estimated.",
@@ -44,9 +60,15 @@ impl Families {
         )?;
         for pool in &snapshot.pools {
             let name = pool.name.as_str();
-            tasks.with_label_values(&[name, "ready"]).set(pool.ready_tasks as f64);
-            tasks.with_label_values(&[name, "running"]).set(pool.running_tasks as f64);
-            tasks.with_label_values(&[name, "blocked"]).set(pool.blocked_tasks as f64);
+            tasks
+                .with_label_values(&[name, "ready"])
+                .set(pool.ready_tasks as f64);
+            tasks
+                .with_label_values(&[name, "running"])
+                .set(pool.running_tasks as f64);
+            tasks
+                .with_label_values(&[name, "blocked"])
+                .set(pool.blocked_tasks as f64);
             seconds.with_label_values(&[name]).set(pool.queue_seconds);
         }
         Ok(())
@@ -54,9 +76,16 @@ impl Families {
 
     fn workers(&self, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
         let workers = self.gauge("dasklike_workers", "Workers.", &["pool", "state"])?;
-        let slots = self.gauge("dasklike_worker_slots", "Slots of workers.", &["pool", "state"])?;
-        let memory =
-            self.gauge("dasklike_worker_memory_bytes", "Memory of a worker.", &["worker", "kind"])?;
+        let slots = self.gauge(
+            "dasklike_worker_slots",
+            "Slots of workers.",
+            &["pool", "state"],
+        )?;
+        let memory = self.gauge(
+            "dasklike_worker_memory_bytes",
+            "Memory of a worker.",
+            &["worker", "kind"],
+        )?;
         let pools = snapshot.pools.iter().map(|p| p.name.as_str());
         // A series that is zero is there from the start, so that a rate or an alert on it works.
         for pool in pools.chain(snapshot.workers.iter().map(|w| w.pool.as_str())) {
@@ -73,36 +102,67 @@ impl Families {
                 WorkerState::Draining => "draining",
                 WorkerState::Lost => continue,
             };
-            workers.with_label_values(&[worker.pool.as_str(), state]).inc();
+            workers
+                .with_label_values(&[worker.pool.as_str(), state])
+                .inc();
             let busy = worker.busy.min(worker.slots);
-            slots.with_label_values(&[worker.pool.as_str(), "busy"]).add(f64::from(busy));
-            slots.with_label_values(&[worker.pool.as_str(), "idle"]).add(f64::from(worker.slots - busy));
+            slots
+                .with_label_values(&[worker.pool.as_str(), "busy"])
+                .add(f64::from(busy));
+            slots
+                .with_label_values(&[worker.pool.as_str(), "idle"])
+                .add(f64::from(worker.slots - busy));
             let name = worker.name.as_str();
-            memory.with_label_values(&[name, "reserved"]).set(worker.reserved_bytes as f64);
-            memory.with_label_values(&[name, "resident"]).set(worker.resident_bytes as f64);
-            memory.with_label_values(&[name, "limit"]).set(worker.limit_bytes as f64);
+            memory
+                .with_label_values(&[name, "reserved"])
+                .set(worker.reserved_bytes as f64);
+            memory
+                .with_label_values(&[name, "resident"])
+                .set(worker.resident_bytes as f64);
+            memory
+                .with_label_values(&[name, "limit"])
+                .set(worker.limit_bytes as f64);
         }
         Ok(())
     }
 
     fn totals(&self, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
         let totals = &snapshot.totals;
-        let tasks = self.counter("dasklike_tasks_total", "Tasks that ended.", &["op", "result"])?;
+        let tasks = self.counter(
+            "dasklike_tasks_total",
+            "Tasks that ended.",
+            &["op", "result"],
+        )?;
         for t in &totals.tasks {
-            tasks.with_label_values(&[t.op.as_str(), t.result.name()]).inc_by(t.count);
+            tasks
+                .with_label_values(&[t.op.as_str(), t.result.name()])
+                .inc_by(t.count);
         }
-        let opts =
-            Opts::new("dasklike_task_seconds_total", "Time of tasks by what they spent it on.");
+        let opts = Opts::new(
+            "dasklike_task_seconds_total",
+            "Time of tasks by what they spent it on.",
+        );
         let seconds = CounterVec::new(opts, &["op", "phase"])?;
         self.registry.register(Box::new(seconds.clone()))?;
         for t in &totals.seconds {
-            seconds.with_label_values(&[t.op.as_str(), t.phase.name()]).inc_by(t.seconds.max(0.0));
+            seconds
+                .with_label_values(&[t.op.as_str(), t.phase.name()])
+                .inc_by(t.seconds.max(0.0));
         }
-        let read = self.counter("dasklike_read_bytes_total", "Bytes of chunks read.", &["kind"])?;
-        read.with_label_values(&["stored"]).inc_by(totals.stored_bytes);
-        read.with_label_values(&["decoded"]).inc_by(totals.decoded_bytes);
-        let reruns =
-            self.counter("dasklike_tasks_rerun_total", "Tasks that had to run again.", &["cause"])?;
+        let read = self.counter(
+            "dasklike_read_bytes_total",
+            "Bytes of chunks read.",
+            &["kind"],
+        )?;
+        read.with_label_values(&["stored"])
+            .inc_by(totals.stored_bytes);
+        read.with_label_values(&["decoded"])
+            .inc_by(totals.decoded_bytes);
+        let reruns = self.counter(
+            "dasklike_tasks_rerun_total",
+            "Tasks that had to run again.",
+            &["cause"],
+        )?;
         for t in &totals.reruns {
             reruns.with_label_values(&[t.cause.name()]).inc_by(t.count);
         }
@@ -110,7 +170,11 @@ impl Families {
     }
 
     fn jobs(&self, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
-        let family = self.gauge("dasklike_jobs", "Jobs that the scheduler remembers.", &["state"])?;
+        let family = self.gauge(
+            "dasklike_jobs",
+            "Jobs that the scheduler remembers.",
+            &["state"],
+        )?;
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for name in ["queued", "running", "finished", "failed", "cancelled"] {
             counts.insert(name, 0);
@@ -138,7 +202,9 @@ impl Families {
             &["limit"],
         )?;
         for limit in Limit::ALL {
-            family.with_label_values(&[limit.name()]).set(snapshot.limit.share(limit));
+            family
+                .with_label_values(&[limit.name()])
+                .set(snapshot.limit.share(limit));
         }
         Ok(())
     }

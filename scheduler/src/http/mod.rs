@@ -7,6 +7,7 @@ pub mod assets;
 pub mod events;
 pub mod host;
 pub mod metrics;
+pub mod observe;
 pub mod record;
 mod routes;
 pub mod snapshot;
@@ -36,7 +37,9 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Another program listens there.
-    #[error("the dashboard's port {port} on {host} is taken; stop what listens there or give another port")]
+    #[error(
+        "the dashboard's port {port} on {host} is taken; stop what listens there or give another port"
+    )]
     PortTaken {
         /// The address.
         host: IpAddr,
@@ -66,14 +69,20 @@ pub enum HttpError {
 /// Listens on `host:port`; port 0 is any free one.
 pub async fn bind(host: IpAddr, port: u16) -> Result<TcpListener, HttpError> {
     let addr = SocketAddr::new(host, port);
-    TcpListener::bind(addr).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => HttpError::PortTaken { host, port },
-        _ => HttpError::Listen { addr, source },
-    })
+    TcpListener::bind(addr)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => HttpError::PortTaken { host, port },
+            _ => HttpError::Listen { addr, source },
+        })
 }
 
 /// Listens on the first free port among the `tries` from `port` on.
-pub async fn bind_first_free(host: IpAddr, port: u16, tries: u16) -> Result<TcpListener, HttpError> {
+pub async fn bind_first_free(
+    host: IpAddr,
+    port: u16,
+    tries: u16,
+) -> Result<TcpListener, HttpError> {
     let last = port.saturating_add(tries.saturating_sub(1));
     for port in port..=last {
         match bind(host, port).await {
@@ -81,7 +90,11 @@ pub async fn bind_first_free(host: IpAddr, port: u16, tries: u16) -> Result<TcpL
             other => return other,
         }
     }
-    Err(HttpError::PortsTaken { host, first: port, last })
+    Err(HttpError::PortsTaken {
+        host,
+        first: port,
+        last,
+    })
 }
 
 /// A running server. Dropping it stops the server without waiting.
@@ -127,8 +140,10 @@ impl Drop for HttpHandle {
 /// Starts serving in the current tokio runtime. `hosts` are names under which the server may be asked for,
 /// beside `localhost` and literal addresses.
 pub fn serve(
-    listener: TcpListener, snapshots: watch::Receiver<Arc<Snapshot>>,
-    intervals: broadcast::Receiver<Arc<[Interval]>>, hosts: Hosts,
+    listener: TcpListener,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    intervals: broadcast::Receiver<Arc<[Interval]>>,
+    hosts: Hosts,
 ) -> io::Result<HttpHandle> {
     let addr = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
@@ -137,7 +152,12 @@ pub fn serve(
         let stream = stream.clone();
         async move { stream.fill(intervals).await }
     });
-    let shared = Arc::new(Shared { snapshots, stream, hosts, stopped: stopped.clone() });
+    let shared = Arc::new(Shared {
+        snapshots,
+        stream,
+        hosts,
+        stopped: stopped.clone(),
+    });
     let mut stopped = stopped;
     let server = tokio::spawn(async move {
         axum::serve(listener, routes::router(shared))
@@ -147,5 +167,10 @@ pub fn serve(
             })
             .await
     });
-    Ok(HttpHandle { addr, stop, server, filler })
+    Ok(HttpHandle {
+        addr,
+        stop,
+        server,
+        filler,
+    })
 }

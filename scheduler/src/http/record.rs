@@ -17,7 +17,10 @@ pub struct CellTimes {
 impl CellTimes {
     /// A stage of `tiles` tiles, none of them done.
     pub fn new(tiles: u64) -> CellTimes {
-        CellTimes { tiles, times: vec![(-1, -1); tiles.min(CELLS_LIMIT as u64) as usize] }
+        CellTimes {
+            tiles,
+            times: vec![(-1, -1); tiles.min(CELLS_LIMIT as u64) as usize],
+        }
     }
 
     /// One slot computed the tiles one after another between the two instants, which are in microseconds since
@@ -92,7 +95,12 @@ pub struct RateRecord {
 impl RateRecord {
     /// Measures at distances of at least `interval_us`.
     pub fn new(keep: Keep, interval_us: u64) -> RateRecord {
-        RateRecord { keep, interval_us, last: None, rates: VecDeque::new() }
+        RateRecord {
+            keep,
+            interval_us,
+            last: None,
+            rates: VecDeque::new(),
+        }
     }
 
     /// Takes note of the counters, as often as the caller likes.
@@ -134,7 +142,9 @@ impl RateRecord {
 
     /// Whether the last measurement says that nothing was done.
     fn is_still(&self) -> bool {
-        self.rates.back().is_none_or(|r| r.tasks_per_s == 0.0 && r.decoded_per_s == 0 && r.stored_per_s == 0)
+        self.rates
+            .back()
+            .is_none_or(|r| r.tasks_per_s == 0.0 && r.decoded_per_s == 0 && r.stored_per_s == 0)
     }
 
     /// The measurements, oldest first.
@@ -198,20 +208,30 @@ mod tests {
     fn cells_that_nothing_was_computed_of_have_no_time() {
         let mut record = CellTimes::new(3);
         record.computed(1..2, 5000, 7000);
-        assert_eq!((record.first_ms(), record.last_ms()), (vec![-1, 7, -1], vec![-1, 7, -1]));
+        assert_eq!(
+            (record.first_ms(), record.last_ms()),
+            (vec![-1, 7, -1], vec![-1, 7, -1])
+        );
     }
 
     #[test]
     fn rest_leaves_a_gap_and_not_a_slow_measurement() {
         let mut record = RateRecord::new(Keep::Latest, 100);
-        let tasks = |tasks| Counters { tasks, ..Counters::default() };
+        let tasks = |tasks| Counters {
+            tasks,
+            ..Counters::default()
+        };
         record.sample(0, tasks(0), None);
         record.sample(100, tasks(10), None);
         for i in 2..50 {
             record.rest(i * 100, tasks(10));
         }
         record.sample(5000, tasks(20), None);
-        let ends: Vec<_> = record.rates().iter().map(|r| (r.from_us, r.at_us)).collect();
+        let ends: Vec<_> = record
+            .rates()
+            .iter()
+            .map(|r| (r.from_us, r.at_us))
+            .collect();
         assert_eq!(ends, [(0, 100), (100, 200), (4900, 5000)]);
     }
 
@@ -219,13 +239,19 @@ mod tests {
     fn a_whole_record_stays_small_and_keeps_the_sum() {
         let mut record = RateRecord::new(Keep::Whole, 100);
         for i in 0..=10_000u64 {
-            let counters = Counters { tasks: i, ..Counters::default() };
+            let counters = Counters {
+                tasks: i,
+                ..Counters::default()
+            };
             record.sample(i * 100, counters, Some(Limit::Decode));
         }
         let rates = record.rates();
         assert!(rates.len() <= Keep::Whole.limit());
         assert!(rates.iter().all(|r| (r.tasks_per_s - 10_000.0).abs() < 0.1));
-        assert!(rates.windows(2).all(|w| w[0].at_us == w[1].from_us), "no time is left out");
+        assert!(
+            rates.windows(2).all(|w| w[0].at_us == w[1].from_us),
+            "no time is left out"
+        );
         assert!(rates[0].at_us < 10_000, "the beginning is kept");
     }
 }

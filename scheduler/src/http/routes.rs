@@ -7,8 +7,8 @@ use crate::http::metrics;
 use crate::http::snapshot::{Job, PlanGraph, Snapshot};
 use crate::http::stream::Stream;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -42,7 +42,10 @@ const HEADERS: [(HeaderName, &str); 5] = [
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
     // The binary is the version of its files: a page of yesterday's binary must not run against today's.
     (header::CACHE_CONTROL, "no-cache"),
 ];
@@ -60,14 +63,23 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/snapshot", get(snapshot))
         .route("/api/v1/events", get(stream_events))
         .route("/api/v1/jobs/{id}", get(job))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "no such page; the dashboard is at /\n") })
+        .fallback(|| async {
+            (
+                StatusCode::NOT_FOUND,
+                "no such page; the dashboard is at /\n",
+            )
+        })
         .layer(middleware::from_fn_with_state(shared.clone(), guard))
         .with_state(shared)
 }
 
 /// Refuses names that are not ours, and adds [`HEADERS`].
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|h| h.to_str().ok())
+        .unwrap_or_default();
     let mut response = if shared.hosts.allow(host) {
         next.run(request).await
     } else {
@@ -78,7 +90,10 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         (StatusCode::MISDIRECTED_REQUEST, text).into_response()
     };
     for (name, value) in HEADERS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -90,7 +105,11 @@ fn file(asset: &'static Asset) -> impl IntoResponse {
 async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response {
     match metrics::text(&shared.snapshot()) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
-        Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot write the metrics: {e}\n")).into_response(),
+        Err(e) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("cannot write the metrics: {e}\n"),
+        )
+            .into_response(),
     }
 }
 
@@ -98,14 +117,20 @@ async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response {
 async fn healthz(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
     match shared.snapshots.has_changed() {
         Ok(_) => (StatusCode::OK, "ok\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the scheduler has stopped\n"),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the scheduler has stopped\n",
+        ),
     }
 }
 
 /// Ready: alive, and the driver has said something.
 async fn readyz(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
     if shared.snapshot().at_us == 0 {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the scheduler is starting\n");
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the scheduler is starting\n",
+        );
     }
     healthz(State(shared)).await
 }
@@ -117,7 +142,11 @@ async fn snapshot(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn stream_events(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    events::respond(shared.snapshots.clone(), shared.stream.clone(), shared.stopped.clone())
+    events::respond(
+        shared.snapshots.clone(),
+        shared.stream.clone(),
+        shared.stopped.clone(),
+    )
 }
 
 /// A job with its plan.
@@ -130,10 +159,19 @@ struct JobDetail<'a> {
 
 async fn job(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     match shared.snapshot().jobs.iter().find(|job| job.id == id) {
-        Some(job) => Json(JobDetail { job, plan: job.plan.as_deref() }).into_response(),
+        Some(job) => Json(JobDetail {
+            job,
+            plan: job.plan.as_deref(),
+        })
+        .into_response(),
         None => {
-            let error = format!("no job {id}; /api/v1/snapshot lists those that the scheduler remembers");
-            (StatusCode::NOT_FOUND, Json(serde_json::json!({ "error": error }))).into_response()
+            let error =
+                format!("no job {id}; /api/v1/snapshot lists those that the scheduler remembers");
+            (
+                StatusCode::NOT_FOUND,
+                Json(serde_json::json!({ "error": error })),
+            )
+                .into_response()
         }
     }
 }

@@ -47,8 +47,8 @@ pub struct Cluster {
     pub address: String,
     /// When the scheduler started.
     pub started_us: u64,
-    /// The scheduler's incarnation.
-    pub epoch: u64,
+    /// The scheduler's incarnation: digits, of more than JavaScript's numbers hold.
+    pub epoch: String,
 }
 
 /// A job.
@@ -235,8 +235,13 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, in the order in which the way of the data meets them.
-    pub const ALL: [Limit; 5] =
-        [Limit::Network, Limit::Decode, Limit::Compute, Limit::Memory, Limit::Scheduler];
+    pub const ALL: [Limit; 5] = [
+        Limit::Network,
+        Limit::Decode,
+        Limit::Compute,
+        Limit::Memory,
+        Limit::Scheduler,
+    ];
 
     /// The word in metrics and JSON.
     pub const fn name(self) -> &'static str {

@@ -37,7 +37,10 @@ impl Stream {
         let inner = self.lock();
         let first = inner.next - inner.intervals.len() as u64;
         let skip = from.saturating_sub(first) as usize;
-        (inner.intervals.iter().skip(skip).cloned().collect(), inner.next)
+        (
+            inner.intervals.iter().skip(skip).cloned().collect(),
+            inner.next,
+        )
     }
 
     /// Moves what the driver sends into the stream until it ends.

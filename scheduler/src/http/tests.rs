@@ -36,7 +36,10 @@ fn job(id: &str, done: u64) -> Job {
             id: 0,
             name: "mean over y, x".into(),
             op: "reduce".into(),
-            grid: vec![GridDim { name: "time".into(), tiles: 4 }],
+            grid: vec![GridDim {
+                name: "time".into(),
+                tiles: 4,
+            }],
             after: Vec::new(),
             tiles: 4,
             done,
@@ -86,7 +89,10 @@ fn snapshot() -> Snapshot {
     Snapshot {
         at_us: 2_000_000,
         jobs: vec![Arc::new(job("7", 2))],
-        workers: vec![worker("a", WorkerState::Connected), worker("b", WorkerState::Lost)],
+        workers: vec![
+            worker("a", WorkerState::Connected),
+            worker("b", WorkerState::Lost),
+        ],
         pools: vec![Pool {
             name: "default".into(),
             ready_tasks: 1,
@@ -94,13 +100,28 @@ fn snapshot() -> Snapshot {
             blocked_tasks: 0,
             queue_seconds: 0.5,
         }],
-        limit: LimitShares { binds: Some(Limit::Decode), decode: 0.7, ..LimitShares::default() },
+        limit: LimitShares {
+            binds: Some(Limit::Decode),
+            decode: 0.7,
+            ..LimitShares::default()
+        },
         totals: Totals {
-            tasks: vec![TaskTotal { op: "reduce".into(), result: TaskResult::Done, count: 2 }],
-            seconds: vec![PhaseTotal { op: "reduce".into(), phase: Phase::Decode, seconds: 1.5 }],
+            tasks: vec![TaskTotal {
+                op: "reduce".into(),
+                result: TaskResult::Done,
+                count: 2,
+            }],
+            seconds: vec![PhaseTotal {
+                op: "reduce".into(),
+                phase: Phase::Decode,
+                seconds: 1.5,
+            }],
             stored_bytes: 70,
             decoded_bytes: 100,
-            reruns: vec![RerunTotal { cause: RerunCause::WorkerLost, count: 3 }],
+            reruns: vec![RerunTotal {
+                cause: RerunCause::WorkerLost,
+                count: 3,
+            }],
         },
         ..Snapshot::default()
     }
@@ -133,15 +154,26 @@ async fn served(first: Snapshot) -> Served {
     let (snapshots, shown) = watch::channel(Arc::new(first));
     let (intervals, stream) = broadcast::channel(16);
     let listener = bind(LOOPBACK, 0).await.unwrap();
-    let handle = serve(listener, shown, stream, Hosts::new(["dash.example".to_owned()])).unwrap();
-    Served { handle, snapshots, intervals }
+    let handle = serve(
+        listener,
+        shown,
+        stream,
+        Hosts::new(["dash.example".to_owned()]),
+    )
+    .unwrap();
+    Served {
+        handle,
+        snapshots,
+        intervals,
+    }
 }
 
 impl Served {
     /// Status, head and body of an answer.
     async fn ask(&self, method: &str, path: &str, host: &str) -> (u16, String, String) {
         let mut socket = TcpStream::connect(self.handle.addr()).await.unwrap();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.unwrap();
@@ -183,9 +215,15 @@ fn metrics_have_the_names_and_labels_that_are_promised() {
         r#"dasklike_limit{limit="scheduler"} 0"#,
     ];
     for line in expected {
-        assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+        assert!(
+            text.lines().any(|l| l == line),
+            "{line} is missing in\n{text}"
+        );
     }
-    assert!(!text.contains("worker=\"b\""), "a lost worker has no memory");
+    assert!(
+        !text.contains("worker=\"b\""),
+        "a lost worker has no memory"
+    );
     for line in text.lines().filter(|l| !l.starts_with('#')) {
         assert!(line.starts_with("dasklike_"), "{line}");
     }
@@ -202,18 +240,40 @@ async fn the_snapshot_is_versioned_json_with_the_task_stream() {
         if value["stream"] != json!([]) {
             break value;
         }
-        assert!(tokio::time::Instant::now() < deadline, "the interval did not arrive");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the interval did not arrive"
+        );
     };
     assert_eq!(value["version"], json!(SNAPSHOT_VERSION));
     assert_eq!(value["jobs"][0]["state"], "running");
-    assert_eq!(value["jobs"][0]["stages"][0]["cells"]["done"], json!([1, 1, 0, 0]));
-    assert_eq!(value["jobs"][0]["stages"][0]["cells"]["running"], json!([0, 0, 1, 0]));
-    assert_eq!(value["jobs"][0]["stages"][0]["cells"]["last_done_ms"], json!([250, 250, -1, -1]));
-    assert_eq!(value["jobs"][0].get("plan"), None, "the plan is sent only when asked for");
+    assert_eq!(
+        value["jobs"][0]["stages"][0]["cells"]["done"],
+        json!([1, 1, 0, 0])
+    );
+    assert_eq!(
+        value["jobs"][0]["stages"][0]["cells"]["running"],
+        json!([0, 0, 1, 0])
+    );
+    assert_eq!(
+        value["jobs"][0]["stages"][0]["cells"]["last_done_ms"],
+        json!([250, 250, -1, -1])
+    );
+    assert_eq!(
+        value["jobs"][0].get("plan"),
+        None,
+        "the plan is sent only when asked for"
+    );
     assert_eq!(value["limit"]["binds"], "decode");
     assert_eq!(value["stream"][0]["decode_us"], 60_000);
-    assert_eq!(served.json("/api/v1/jobs/7").await["plan"]["nodes"][0]["kind"], "source");
-    assert_eq!(served.ask("GET", "/api/v1/jobs/8", "localhost").await.0, 404);
+    assert_eq!(
+        served.json("/api/v1/jobs/7").await["plan"]["nodes"][0]["kind"],
+        "source"
+    );
+    assert_eq!(
+        served.ask("GET", "/api/v1/jobs/8", "localhost").await.0,
+        404
+    );
     served.handle.shutdown().await;
 }
 
@@ -221,10 +281,18 @@ async fn the_snapshot_is_versioned_json_with_the_task_stream() {
 async fn every_file_of_the_page_is_served_with_headers_that_let_it_load_nothing_else() {
     let served = served(snapshot()).await;
     for asset in super::assets::ASSETS {
-        let (status, head, body) = served.ask("GET", &format!("/{}", asset.path), "127.0.0.1:8787").await;
+        let (status, head, body) = served
+            .ask("GET", &format!("/{}", asset.path), "127.0.0.1:8787")
+            .await;
         assert_eq!(status, 200, "{}", asset.path);
-        assert!(head.contains(&format!("content-type: {}", asset.media_type)), "{head}");
-        assert!(head.contains("content-security-policy: default-src 'none'; script-src 'self'"), "{head}");
+        assert!(
+            head.contains(&format!("content-type: {}", asset.media_type)),
+            "{head}"
+        );
+        assert!(
+            head.contains("content-security-policy: default-src 'none'; script-src 'self'"),
+            "{head}"
+        );
         assert!(head.contains("x-content-type-options: nosniff"), "{head}");
         assert_eq!(body, asset.body);
     }
@@ -237,7 +305,10 @@ async fn other_names_and_other_methods_are_refused() {
     for path in ["/", "/api/v1/snapshot", "/metrics"] {
         let (status, _, body) = served.ask("GET", path, "attacker.example:8787").await;
         assert_eq!(status, 421, "{path}");
-        assert!(body.contains("attacker.example") && !body.contains("jobs"), "{body}");
+        assert!(
+            body.contains("attacker.example") && !body.contains("jobs"),
+            "{body}"
+        );
         assert_eq!(served.ask("GET", path, "dash.example").await.0, 200);
         assert_eq!(served.ask("POST", path, "localhost").await.0, 405);
         assert_eq!(served.ask("DELETE", path, "localhost").await.0, 405);
@@ -250,13 +321,25 @@ async fn other_names_and_other_methods_are_refused() {
 async fn health_follows_the_driver() {
     let served = served(Snapshot::default()).await;
     assert_eq!(served.ask("GET", "/healthz", "localhost").await.0, 200);
-    assert_eq!(served.ask("GET", "/readyz", "localhost").await.0, 503, "nothing was published yet");
+    assert_eq!(
+        served.ask("GET", "/readyz", "localhost").await.0,
+        503,
+        "nothing was published yet"
+    );
     served.snapshots.send_replace(Arc::new(snapshot()));
     assert_eq!(served.ask("GET", "/readyz", "localhost").await.0, 200);
-    let Served { handle, snapshots, intervals } = served;
+    let Served {
+        handle,
+        snapshots,
+        intervals,
+    } = served;
     drop(snapshots);
     let (snapshots, _) = watch::channel(Arc::default());
-    let served = Served { handle, snapshots, intervals };
+    let served = Served {
+        handle,
+        snapshots,
+        intervals,
+    };
     assert_eq!(served.ask("GET", "/healthz", "localhost").await.0, 503);
 }
 
@@ -282,10 +365,16 @@ async fn next_event(lines: &mut BufReader<TcpStream>) -> Option<(String, Value)>
 async fn events_begin_with_the_whole_and_go_on_with_what_changed() {
     let served = served(snapshot()).await;
     let mut socket = TcpStream::connect(served.handle.addr()).await.unwrap();
-    socket.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    socket
+        .write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await
+        .unwrap();
     let mut lines = BufReader::new(socket);
     let (name, whole) = next_event(&mut lines).await.unwrap();
-    assert_eq!((name.as_str(), whole["jobs"][0]["id"].as_str()), ("snapshot", Some("7")));
+    assert_eq!(
+        (name.as_str(), whole["jobs"][0]["id"].as_str()),
+        ("snapshot", Some("7"))
+    );
 
     let mut next = snapshot();
     next.jobs.insert(0, Arc::new(job("8", 1)));
@@ -294,21 +383,35 @@ async fn events_begin_with_the_whole_and_go_on_with_what_changed() {
     let (name, update) = next_event(&mut lines).await.unwrap();
     assert_eq!(name, "update");
     assert_eq!(update["job_ids"], json!(["8", "7"]));
-    assert_eq!(update["jobs"].as_array().unwrap().len(), 1, "job 7 did not change");
+    assert_eq!(
+        update["jobs"].as_array().unwrap().len(),
+        1,
+        "job 7 did not change"
+    );
     assert_eq!(update["jobs"][0]["id"], "8");
     assert_eq!(update["stream"][0]["first_tile"], 3);
 
     // Many changes at once are one update: the last.
     for at_us in 3_000_000..3_000_050 {
-        served.snapshots.send_replace(Arc::new(Snapshot { at_us, ..next.clone() }));
+        served.snapshots.send_replace(Arc::new(Snapshot {
+            at_us,
+            ..next.clone()
+        }));
     }
     let (_, update) = next_event(&mut lines).await.unwrap();
     assert_eq!(update["at_us"], 3_000_049);
-    assert_eq!((&update["jobs"], &update["stream"]), (&json!([]), &json!([])));
+    assert_eq!(
+        (&update["jobs"], &update["stream"]),
+        (&json!([]), &json!([]))
+    );
 
     let Served { handle, .. } = served;
     handle.shutdown().await;
-    assert_eq!(next_event(&mut lines).await, None, "the stream ends with the server");
+    assert_eq!(
+        next_event(&mut lines).await,
+        None,
+        "the stream ends with the server"
+    );
 }
 
 #[tokio::test]
@@ -318,7 +421,10 @@ async fn a_taken_port_is_named_and_the_next_free_one_is_found() {
     let refused = bind(LOOPBACK, port).await.unwrap_err();
     assert!(matches!(refused, HttpError::PortTaken { port: p, .. } if p == port));
     assert!(refused.to_string().contains(&port.to_string()), "{refused}");
-    assert!(matches!(bind_first_free(LOOPBACK, port, 1).await, Err(HttpError::PortsTaken { .. })));
+    assert!(matches!(
+        bind_first_free(LOOPBACK, port, 1).await,
+        Err(HttpError::PortsTaken { .. })
+    ));
     let next = bind_first_free(LOOPBACK, port, 100).await.unwrap();
     assert!(next.local_addr().unwrap().port() > port);
 }

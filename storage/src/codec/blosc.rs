@@ -166,7 +166,7 @@ impl Header {
         } else {
             &mut *block
         };
-        if len % splits != 0 {
+        if !len.is_multiple_of(splits) {
             return Err(damaged("a block is not a whole number of streams"));
         }
         let mut at = start;

@@ -67,8 +67,7 @@ export class JobView {
     this.id = "";
     this.grids = [];
     const address = this.state.snapshot?.cluster.address;
-    const hint = address ? `submit one to ${address}` : "";
-    this.box.replaceChildren(el("h2", {}, "No job yet"), el("p", { class: "muted" }, `the cluster waits for a job; ${hint}`));
+    this.box.replaceChildren(el("h2", {}, "No job yet"), el("p", { class: "muted" }, `the scheduler (${address}) waits for one`));
   }
 
   build(job) {
