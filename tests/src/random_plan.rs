@@ -344,6 +344,16 @@ impl Generator {
         let mut dims = meta.dims.clone();
         dims.retain(|_| !self.rng.one_in(3));
         let op = self.rng.pick(&REDUCTIONS);
+        // Means of 64-bit integers near the ends of their type lose the digits that a small spread is made of.
+        let spread = matches!(op, ReduceOp::Var { .. } | ReduceOp::Std { .. });
+        if spread
+            && !matches!(
+                meta.dtype,
+                DType::U8 | DType::I8 | DType::U16 | DType::I16 | DType::Bool
+            )
+        {
+            return None;
+        }
         let a = if op == ReduceOp::Any {
             self.cast(a, DType::Bool)
         } else {
