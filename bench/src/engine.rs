@@ -5,7 +5,6 @@ use crate::machine::field;
 use crate::programs::{dasklike, example, output};
 use crate::report::{Report, Target};
 use anyhow::{Context, Result, bail};
-use dasklike_storage::sample::SampleCodec;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::io::{BufRead, BufReader};
@@ -96,7 +95,7 @@ const TIMES: u64 = 20;
 
 /// The peak resident memory of a worker process that computes a cube much larger than its limit.
 pub(crate) fn memory() -> Result<()> {
-    let cube = Cube::standard(SampleCodec::BloscZstd)?;
+    let cube = Cube::long()?;
     let limit = cube.decoded_bytes() / TIMES;
     let (_scheduler, url) = start_scheduler()?;
     let worker = Guarded::start(dasklike()?.args([

@@ -26,10 +26,10 @@ pub(crate) fn run() -> Result<()> {
     let cube = Cube::standard(SampleCodec::BloscZstd)?;
     let server = SlowServer::start(&cube.path, LATENCY)?;
     let arrays = bare::open(&cube.path)?;
-    let local = Ours::start()?;
-    let cube_behind_http = open(&server.url, DecodeFloat::F32)?;
-    let mut contenders = Vec::new();
     let (url, arrays) = (&server.url, &arrays);
+    let local = Ours::start()?;
+    let cube_behind_http = open(url, DecodeFloat::F32)?;
+    let mut contenders = Vec::new();
     for in_flight in IN_FLIGHT {
         let name = format!("bare fetch and decode, {in_flight} requests in flight");
         contenders.push(Contender::new(name, move || {

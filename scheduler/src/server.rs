@@ -22,7 +22,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::{Connected, Router};
 
 /// How long open connections may take to end when the scheduler stops.
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(50);
 
 /// What a scheduler listens on.
 #[derive(Clone, Debug, Default)]

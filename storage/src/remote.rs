@@ -286,6 +286,12 @@ async fn attempt_get(
 
 fn kind_of(e: &object_store::Error) -> ReadErrorKind {
     let words = e.to_string();
+    // Where the environment has no credentials, the machine is asked for its own, at this address.
+    if words.contains("169.254.169.254") {
+        let what =
+            "the environment has no credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)";
+        return ReadErrorKind::Forbidden(what.to_owned());
+    }
     match e {
         object_store::Error::NotFound { .. } => return ReadErrorKind::NotFound(words),
         object_store::Error::PermissionDenied { .. }

@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "tests say what they expect"
+    reason = "a test says so by panicking"
 )]
 
 use dasklike_graph::plan::Source;

@@ -7,6 +7,7 @@
     reason = "this crate is tests only"
 )]
 
+pub mod browser;
 pub mod naive;
 pub mod random_plan;
 pub mod run_plan;

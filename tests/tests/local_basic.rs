@@ -233,9 +233,7 @@ fn a_killed_worker_costs_nothing_but_time() {
         let (tell, told) = std::sync::mpsc::channel();
         let running = std::thread::spawn(move || {
             client
-                .compute(&plan, &one_tile(), |p| {
-                    let _ = tell.send(p.tasks_done);
-                })
+                .compute(&plan, &one_tile(), |p| tell.send(p.tasks_done).unwrap())
                 .unwrap()
         });
         // The worker goes when the job is under way, and the job is not over then.
@@ -255,7 +253,7 @@ fn a_cut_connection_is_opened_again() {
     let running = std::thread::spawn(move || {
         client
             .compute(&slow_plan(1_000), &one_tile(), |p| {
-                let _ = tell.send(p.tasks_done);
+                tell.send(p.tasks_done).unwrap();
             })
             .unwrap()
     });

@@ -5,7 +5,7 @@ use crate::core::effect::{Effect, FetchId, PushId, Slot};
 use crate::core::event::Event;
 use crate::core::{Config, State};
 use crate::job::Job;
-use crate::prefetch::{FetchedTile, REQUESTS, fetch_tile};
+use crate::prefetch::{FetchedTile, Requests, fetch_tile};
 use crate::process;
 use crate::session::Link;
 use crate::slots::{Mailbox, Work};
@@ -16,8 +16,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
+
+/// Connections' buffers may take this part of the memory, beside what tasks declare.
+const CONNECTIONS_SHARE: u64 = 8;
+
+/// How long a slot that is held back waits before it looks again.
+const HOLD_BACK: Duration = Duration::from_millis(1);
 
 pub(crate) struct Executor {
     inner: Mutex<Inner>,
@@ -26,7 +32,7 @@ pub(crate) struct Executor {
     origin: std::time::Instant,
     alarm: watch::Sender<Option<Instant>>,
     exit: watch::Sender<bool>,
-    requests: Arc<Semaphore>,
+    requests: Requests,
 }
 
 struct Inner {
@@ -60,7 +66,7 @@ impl Executor {
             origin: std::time::Instant::now(),
             alarm: watch::channel(None).0,
             exit: watch::channel(false).0,
-            requests: Arc::new(Semaphore::new(REQUESTS)),
+            requests: Requests::new(memory_limit / CONNECTIONS_SHARE),
         })
     }
 
@@ -76,6 +82,14 @@ impl Executor {
     /// Hands an event to the core and carries out what it wants.
     pub(crate) fn dispatch(self: &Arc<Executor>, event: Event) {
         self.handle(&mut self.lock(), event);
+    }
+
+    /// Keeps a slot from computing more while the scheduler, because its clients are slow, does not take what is
+    /// there: what waits to be sent is no part of the memory that tasks declare.
+    pub(crate) fn hold_back(&self) {
+        while self.lock().link.as_ref().is_some_and(Link::is_behind) {
+            std::thread::sleep(HOLD_BACK);
+        }
     }
 
     /// A connection is there: what the core sends goes that way.

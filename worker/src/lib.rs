@@ -5,6 +5,7 @@
 pub mod core;
 mod executor;
 mod job;
+mod pace;
 mod prefetch;
 mod process;
 mod reader;

@@ -1,18 +1,33 @@
 //! Fetching the stored bytes of a tile's chunks ahead of its evaluation.
 
 use crate::job::Job;
+use crate::pace::Pace;
 use crate::reader::failed;
 use bytes::Bytes;
 use dasklike_graph::plan::SourceId;
 use dasklike_graph::protocol::{ErrorKind, TaskError};
 use dasklike_graph::stage::{StageId, Tile};
+use dasklike_storage::{ArrayReader, ReadError};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::HashMap;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 /// Requests under way at once: 64 of 0.4 MB behind 30 ms are about 850 MB/s.
-pub(crate) const REQUESTS: usize = 64;
+const REQUESTS: u64 = 64;
+
+/// What a connection's buffers grow to, beside the bytes of the chunk.
+const CONNECTION_BYTES: u64 = 512 << 10;
+
+/// A request is slow when it takes longer than this and than [`SLOW_TIMES`] the usual.
+const SLOW: Duration = Duration::from_secs(1);
+const SLOW_TIMES: u64 = 8;
+/// Second requests for slow ones, at once.
+const SPARE_REQUESTS: usize = 8;
+/// Requests for one chunk, at most.
+const ATTEMPTS: usize = 4;
 
 /// The stored bytes of a tile's remote chunks.
 #[derive(Debug, Default)]
@@ -32,42 +47,109 @@ impl FetchedTile {
     }
 }
 
+/// The requests of a worker: how many may be under way, and how long they usually take.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    pace: Pace,
+    spare: Semaphore,
+    usual_ns: AtomicU64,
+}
+
+impl Requests {
+    /// As many as connections fit into `memory`.
+    pub(crate) fn new(memory: u64) -> Requests {
+        Requests {
+            pace: Pace::new((memory / CONNECTION_BYTES).min(REQUESTS) as usize),
+            spare: Semaphore::new(SPARE_REQUESTS),
+            usual_ns: AtomicU64::new(0),
+        }
+    }
+
+    /// Fetches a chunk. A request that takes far longer than usual is sent once more and the first answer taken:
+    /// a server that has dropped a packet or a connection would otherwise hold a whole job up.
+    async fn fetch(&self, reader: &ArrayReader, index: &[u64]) -> Result<Option<Bytes>, ReadError> {
+        let begun = Instant::now();
+        let patience = self.patience();
+        let mut attempts = FuturesUnordered::from_iter([reader.fetch(index)]);
+        let mut spare = Vec::new();
+        let mut sent = 1;
+        loop {
+            let answer = tokio::select! {
+                answer = attempts.next() => answer,
+                () = sleep(patience), if sent < ATTEMPTS => {
+                    self.pace.is_slow(Instant::now(), patience);
+                    if let Ok(permit) = self.spare.try_acquire() {
+                        spare.push(permit);
+                        sent += 1;
+                        attempts.push(reader.fetch(index));
+                    }
+                    continue;
+                }
+            };
+            match answer {
+                Some(Err(_)) if !attempts.is_empty() => {}
+                Some(answer) => {
+                    self.learn(begun.elapsed());
+                    return answer;
+                }
+                // There is always a first attempt, and its answer ends the loop if it is the last.
+                None => attempts.push(reader.fetch(index)),
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let usual = self.usual_ns.load(Ordering::Relaxed);
+        SLOW.max(Duration::from_nanos(usual * SLOW_TIMES))
+    }
+
+    /// A moving average is exact enough, and so is losing an update to another thread.
+    fn learn(&self, took: Duration) {
+        let (usual, took) = (
+            self.usual_ns.load(Ordering::Relaxed),
+            took.as_nanos() as u64,
+        );
+        let next = if usual == 0 {
+            took
+        } else {
+            (usual * 15 + took) / 16
+        };
+        self.usual_ns.store(next, Ordering::Relaxed);
+    }
+}
+
 /// Fetches every remote chunk that the tile reads. Dropping the future cancels the requests.
 pub(crate) async fn fetch_tile(
     job: &Job,
     stage: StageId,
     tile: Tile,
-    permits: &Semaphore,
+    requests: &Requests,
 ) -> Result<FetchedTile, TaskError> {
     let Some(stage) = job.lowered.stages.get(stage.0 as usize) else {
         return Ok(FetchedTile::default());
     };
     let begun = Instant::now();
     let remote = |source: &SourceId| {
-        job.readers
-            .get(source.0 as usize)
-            .is_some_and(|r| !r.is_local())
+        let reader = job.readers.get(source.0 as usize);
+        reader.is_some_and(|r| !r.is_local())
     };
-    let wanted = stage
-        .chunks_of(&job.sources, tile)
+    let wanted = stage.chunks_of(&job.sources, tile);
+    let mut answers: FuturesUnordered<_> = wanted
         .into_iter()
-        .filter(|(source, _)| remote(source));
-    let mut requests: FuturesUnordered<_> = wanted
+        .filter(|(source, _)| remote(source))
         .map(|(source, index)| async move {
-            let closed = |_| TaskError {
+            let permit = requests.pace.start().await.ok_or_else(|| TaskError {
                 kind: ErrorKind::Internal,
                 message: "the worker is ending".to_owned(),
-            };
-            let _permit = permits.acquire().await.map_err(closed)?;
-            let bytes = job.readers[source.0 as usize]
-                .fetch(&index)
-                .await
-                .map_err(|e| failed(&e))?;
-            Ok(((source, index), bytes))
+            })?;
+            let reader = &job.readers[source.0 as usize];
+            let bytes = requests.fetch(reader, &index).await;
+            requests.pace.answered(permit);
+            Ok(((source, index), bytes.map_err(|e| failed(&e))?))
         })
         .collect();
     let mut fetched = FetchedTile::default();
-    while let Some(chunk) = requests.next().await {
+    while let Some(chunk) = answers.next().await {
         let (id, bytes) = chunk?;
         fetched.chunks.insert(id, bytes);
     }

@@ -25,6 +25,9 @@ const LAST_RETRY: Duration = Duration::from_secs(5);
 /// Messages that may wait for the scheduler before the connection is given up.
 const OUTBOX_LIMIT: usize = 1 << 20;
 
+/// Messages that may wait before slots are held back: reports of a quarter of a megabyte each at most.
+const BEHIND: usize = 32;
+
 /// The sending side of a connection. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
@@ -40,6 +43,11 @@ impl Link {
             tracing::warn!("the scheduler does not read: giving the connection up");
             self.cut();
         }
+    }
+
+    /// Whether the scheduler takes messages slower than they are made.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.outbox.len() > BEHIND
     }
 
     /// Hands a block over; ends when it is on its way to its clients.
@@ -74,7 +82,7 @@ pub(crate) enum Connection {
     Refused(String),
 }
 
-/// Keeps a connection until the worker is refused or the future is dropped.
+/// Keeps a connection until the worker has drained or is refused, or the future is dropped.
 pub(crate) async fn keep(
     executor: Arc<Executor>,
     connector: Connector,
@@ -97,7 +105,14 @@ pub(crate) async fn keep(
         }
         executor.disconnected();
         status.send_replace(Connection::Connecting);
-        tokio::time::sleep(wait).await;
+        // A worker that has drained does not come back.
+        let mut exit = executor.exit();
+        if tokio::time::timeout(wait, exit.wait_for(|exit| *exit))
+            .await
+            .is_ok()
+        {
+            return;
+        }
     }
 }
 
@@ -133,16 +148,13 @@ async fn session(
         let epoch = Epoch(sent.load(Ordering::Relaxed));
         futures::stream::iter(worker_frames(epoch, &batch))
     });
-    let outgoing = futures::stream::iter([()]).map({
-        let me = me.clone();
-        move |()| register(&me)
-    });
+    let first = futures::stream::iter([register(me)]);
     let link = Link {
         outbox,
         client: client.clone(),
         cut: cuts.clone(),
     };
-    let mut incoming = client.session(outgoing.chain(frames)).await?.into_inner();
+    let mut incoming = client.session(first.chain(frames)).await?.into_inner();
     executor.connected(link);
     let mut cut = cuts.subscribe();
     let mut welcome = false;

@@ -96,6 +96,7 @@ pub(crate) fn run(executor: &Arc<Executor>, slot: Slot) {
             Err(panicked(&panic))
         });
         executor.dispatch(Event::Finished { slot, result });
+        executor.hold_back();
     }
 }
 

@@ -10,8 +10,12 @@ use dasklike_proto_engine::transport::Connector;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle as Thread;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+/// How long a drained worker waits for its last reports to be taken.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a worker is.
 #[derive(Clone, Debug)]
@@ -162,9 +166,20 @@ impl WorkerHandle {
             }
         };
         tokio::select! {
-            _ = exit.wait_for(|exit| *exit) => Ok(()),
-            refused = refused => refused,
+            _ = exit.wait_for(|exit| *exit) => {}
+            refused = refused => return refused,
         }
+        // What was reported last must arrive, or it would be computed again: the scheduler then closes the
+        // connection.
+        let mut session = self.session.clone();
+        let closed = session.wait_for(|s| *s != Session::Connected);
+        if tokio::time::timeout(FAREWELL, closed).await.is_err() {
+            tracing::warn!(
+                name = self.name,
+                "the scheduler does not take the last reports"
+            );
+        }
+        Ok(())
     }
 
     /// Cuts the connection, as when a cable breaks: what was assigned is lost, and the worker connects again.

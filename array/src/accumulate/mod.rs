@@ -79,7 +79,11 @@ impl Reducer {
     pub(crate) fn new(state: &State, dtype: DType, masked: bool) -> Option<Reducer> {
         let columns = Columns::of(state);
         let float = matches!(state.lane, Lane::F32 | Lane::F64);
-        let moments = columns.count.is_some() && columns.sum_float.is_some();
+        // Columns are sorted, so both lie before the squared distances.
+        let moments = matches!(
+            (columns.count, columns.sum_float, columns.m2),
+            (Some(count), Some(sum), Some(m2)) if count < m2 && sum < m2
+        );
         if state.lane != dtype.lane()
             || (columns.m2.is_some() && !moments)
             || (float && columns.sum_int.is_some())

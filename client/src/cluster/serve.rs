@@ -10,7 +10,10 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a worker's process takes beside its tasks: code, threads, connections, codecs' tables.
-const PROCESS_BYTES: u64 = 32 << 20;
+const PROCESS_BYTES: u64 = 28 << 20;
+
+/// The least that is worth starting a worker with: a few chunks.
+const LEAST_TASK_BYTES: u64 = 4 << 20;
 
 /// Why a scheduler or a worker ended.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +31,7 @@ pub enum ServeError {
     #[error(transparent)]
     Worker(#[from] WorkerError),
     /// The process itself takes most of the memory.
-    #[error("a memory limit of {limit} bytes is too little: a worker's process takes {PROCESS_BYTES} bytes itself; give it at least {}", 2 * PROCESS_BYTES)]
+    #[error("a memory limit of {limit} bytes is too little: a worker's process takes {PROCESS_BYTES} bytes itself; give it at least {}", PROCESS_BYTES + LEAST_TASK_BYTES)]
     Memory {
         /// The limit.
         limit: u64,
@@ -97,10 +100,10 @@ pub(crate) fn run_worker_process(spec: WorkerSpec) -> Result<(), ServeError> {
     })
 }
 
-/// What of a process' memory is for tasks.
+/// What of a process' memory is for tasks. An eighth of the rest is for the buffers of connections.
 fn task_memory(limit: u64) -> Result<u64, ServeError> {
     match limit.checked_sub(PROCESS_BYTES) {
-        Some(rest) if rest >= PROCESS_BYTES => Ok(rest),
+        Some(rest) if rest >= LEAST_TASK_BYTES => Ok(rest / 8 * 7),
         _ => Err(ServeError::Memory { limit }),
     }
 }

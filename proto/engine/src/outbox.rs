@@ -81,6 +81,16 @@ impl<T> Outbox<T> {
         if full { Err(Full) } else { Ok(()) }
     }
 
+    /// Messages that wait for the reader.
+    pub fn len(&self) -> usize {
+        lock(&self.shared).queue.len()
+    }
+
+    /// Whether none wait.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Nothing comes after what was added so far.
     pub fn close(&self) {
         let mut shared = lock(&self.shared);

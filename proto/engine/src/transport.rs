@@ -46,14 +46,13 @@ pub enum ConnectError {
 
 /// A way to a scheduler. Cheap to clone; each call of [`Connector::connect`] opens a connection.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a program has a handful of them")]
 pub enum Connector {
     /// Over TCP.
     Tcp {
         /// The address as the user gave it.
         url: String,
         /// How to open a connection.
-        endpoint: Endpoint,
+        endpoint: Box<Endpoint>,
     },
     /// To a scheduler of this process.
     Memory(mpsc::Sender<DuplexStream>),
@@ -85,7 +84,7 @@ impl Connector {
             .map_err(|_| bad())?;
         Ok(Connector::Tcp {
             url: url.to_owned(),
-            endpoint: tuned(endpoint),
+            endpoint: Box::new(tuned(endpoint)),
         })
     }
 

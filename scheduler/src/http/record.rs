@@ -105,13 +105,26 @@ impl RateRecord {
 
     /// Takes note of the counters, as often as the caller likes.
     pub fn sample(&mut self, now_us: u64, counters: Counters, limit: Option<Limit>) {
-        let Some((then, before)) = self.last else {
+        let Some((then, _)) = self.last else {
             self.last = Some((now_us, counters));
             return;
         };
-        if now_us < then + self.interval_us {
-            return;
+        if now_us >= then + self.interval_us {
+            self.measure(now_us, counters, limit);
         }
+    }
+
+    /// Measures what is left at the end, however short.
+    pub fn finish(&mut self, now_us: u64, counters: Counters, limit: Option<Limit>) {
+        if self.last.is_some_and(|(then, _)| now_us > then) {
+            self.measure(now_us, counters, limit);
+        }
+    }
+
+    fn measure(&mut self, now_us: u64, counters: Counters, limit: Option<Limit>) {
+        let Some((then, before)) = self.last else {
+            return;
+        };
         let seconds = (now_us - then) as f64 / 1e6;
         let per_s = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
         self.last = Some((now_us, counters));

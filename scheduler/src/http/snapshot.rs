@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub const SNAPSHOT_VERSION: u32 = 1;
 
 /// The most cells that one stage shows; a stage of fewer tiles shows each of them.
-pub const CELLS_LIMIT: usize = 1024;
+pub const CELLS_LIMIT: usize = crate::core::MAX_CELLS as usize;
 
 /// The cluster at one instant.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -429,8 +429,6 @@ pub struct Interval {
     pub decode_us: u64,
     /// Computing.
     pub compute_us: u64,
-    /// Whether it failed.
-    pub failed: bool,
 }
 
 /// The plan as a picture: nodes in layers are laid out by the page.

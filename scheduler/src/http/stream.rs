@@ -78,7 +78,6 @@ mod tests {
             wait_us: 0,
             decode_us: 0,
             compute_us: 1,
-            failed: false,
         }
     }
 

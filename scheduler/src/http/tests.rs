@@ -140,7 +140,6 @@ fn interval(first_tile: u64) -> Interval {
         wait_us: 0,
         decode_us: 60_000,
         compute_us: 40_000,
-        failed: false,
     }
 }
 

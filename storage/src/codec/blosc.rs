@@ -117,6 +117,12 @@ pub(super) fn decode(
     } else {
         0
     };
+    // Bits need as much room again on their way.
+    let room = if header.flags & 0x04 != 0 {
+        2 * room
+    } else {
+        room
+    };
     if plain.len() < room {
         plain.resize(room, 0);
     }
@@ -186,7 +192,8 @@ impl Header {
         if bytes {
             shuffle::unshuffle(self.typesize, &plain[..len], block);
         } else if bits {
-            shuffle::bit_unshuffle(self.typesize, &plain[..len], block);
+            let (plain, room) = plain.split_at_mut(len);
+            shuffle::bit_unshuffle(self.typesize, plain, room, block);
         }
         Ok(())
     }

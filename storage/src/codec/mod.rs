@@ -172,7 +172,7 @@ impl Pipeline {
             let between = s.decoded.size().unwrap_or(2 * chunk);
             match s.kind {
                 Kind::Crc32c => 0,
-                Kind::Blosc => between + chunk,
+                Kind::Blosc => between + 2 * chunk,
                 Kind::Library => 2 * between,
                 _ => between,
             }
@@ -184,7 +184,7 @@ impl Pipeline {
             .filter(|s| s.kind != Kind::Crc32c)
             .collect::<Vec<_>>()[..]
         {
-            [s] if self.is_direct() && s.kind == Kind::Blosc => chunk,
+            [s] if self.is_direct() && s.kind == Kind::Blosc => 2 * chunk,
             [s] if self.is_direct() && s.kind != Kind::Library => 0,
             _ => self.steps.iter().map(step).sum(),
         };

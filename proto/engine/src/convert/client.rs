@@ -213,7 +213,7 @@ mod tests {
         };
         let piece = Piece {
             output: OutputId(1),
-            region: vec![0..4],
+            region: vec![0..4, 1..2],
             total_bytes: 32,
             data: Bytes::from_static(&[1, 2]),
         };

@@ -124,8 +124,10 @@ impl JobRecord {
             tasks: sum(|s| s.tiles),
         };
         let finished_us = view.ended.map(|t| origin.us(t));
-        self.rates
-            .sample(finished_us.unwrap_or(now_us), counters, limit.binds);
+        match finished_us {
+            Some(at) => self.rates.finish(at, counters, limit.binds),
+            None => self.rates.sample(now_us, counters, limit.binds),
+        }
         let (state, error) = match view.state {
             CoreState::Queued => (JobState::Queued, None),
             CoreState::Running => (JobState::Running, None),

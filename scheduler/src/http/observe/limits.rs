@@ -7,8 +7,11 @@ use crate::http::snapshot::{Limit, LimitShares};
 use dasklike_graph::protocol::TaskStats;
 use std::collections::VecDeque;
 
-/// How far back is looked.
-const WINDOW_NS: u64 = 1_000_000_000;
+/// How far back is looked: two heartbeats, which tell why slots were idle.
+const WINDOW_NS: u64 = 2_000_000_000;
+
+/// What takes less of the slots' time is not said to bind: what does bind may not have been told yet.
+const LEAST_SHARE: f64 = 0.1;
 
 /// Slot-nanoseconds by what they went to, since the scheduler started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,8 +26,6 @@ struct Spent {
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     window: VecDeque<(Instant, Spent)>,
-    idle_work_ns: u64,
-    starved_ns: u64,
 }
 
 impl Limits {
@@ -36,11 +37,6 @@ impl Limits {
         workers: &Workers,
     ) -> LimitShares {
         let idle = workers.idle();
-        // A slot without work waits for the scheduler only if there was work to give.
-        if state.queue().ready > 0 {
-            self.starved_ns += idle.work_ns.saturating_sub(self.idle_work_ns);
-        }
-        self.idle_work_ns = idle.work_ns;
         let rest = stats
             .busy_ns
             .saturating_sub(stats.decode_ns + stats.compute_ns);
@@ -49,7 +45,7 @@ impl Limits {
             decode: stats.decode_ns,
             compute: stats.compute_ns,
             memory: idle.memory_ns,
-            scheduler: self.starved_ns,
+            scheduler: idle.work_ns,
         };
         self.window.push_back((now, spent));
         while self
@@ -60,10 +56,13 @@ impl Limits {
             self.window.pop_front();
         }
         let slots: u64 = state.workers().map(|w| u64::from(w.hello.slots)).sum();
-        let Some((from, before)) = self.window.front() else {
-            return LimitShares::default();
-        };
-        shares(before, &spent, slots * now.since(*from))
+        let (from, before) = self.window[0];
+        let queue = state.queue();
+        if queue.ready + queue.running == 0 {
+            // What was before the next job begins will say nothing of it.
+            self.window.drain(..self.window.len() - 1);
+        }
+        shares(&before, &spent, slots * now.since(from))
     }
 }
 
@@ -83,7 +82,7 @@ fn shares(before: &Spent, now: &Spent, slot_ns: u64) -> LimitShares {
     let largest = Limit::ALL
         .into_iter()
         .max_by(|a, b| shares.share(*a).total_cmp(&shares.share(*b)));
-    shares.binds = largest.filter(|l| shares.share(*l) > 0.0);
+    shares.binds = largest.filter(|l| shares.share(*l) >= LEAST_SHARE);
     shares
 }
 

@@ -223,7 +223,6 @@ impl Observer {
                 wait_us: (length * parts.wait) as u64,
                 decode_us: (length * parts.decode) as u64,
                 compute_us: (length * parts.compute) as u64,
-                failed: false,
             });
         }
         intervals

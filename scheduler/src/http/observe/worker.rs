@@ -18,21 +18,30 @@ const NAMES_LIMIT: usize = 4096;
 pub(super) struct Workers {
     records: BTreeMap<WorkerId, WorkerRecord>,
     names: Names,
-    /// Why slots were idle, over all workers that ever were.
+    /// Why slots were idle, over all workers that ever were. Without work counts only while there was work to
+    /// give.
     idle: IdleTimes,
+    /// Since when there has been work to give.
+    ready_since_us: Option<u64>,
 }
 
 #[derive(Debug)]
 struct WorkerRecord {
     shown: Worker,
+    /// As the last heartbeat said, which was heard at that moment.
     idle: IdleTimes,
-    /// The latest CPU time of its process, and when it was first heard.
-    cpu: (u64, u64),
+    cpu_ns: u64,
+    heartbeat_us: u64,
 }
 
 impl Workers {
     /// Takes note of all workers; what it gives is what to say of those that were lost.
     pub(super) fn look(&mut self, state: &State, origin: Origin, now_us: u64) -> Vec<ErrorLine> {
+        if state.queue().ready > 0 {
+            self.ready_since_us.get_or_insert(now_us);
+        } else {
+            self.ready_since_us = None;
+        }
         let mut here = BTreeMap::new();
         for view in state.workers() {
             here.insert(view.id, ());
@@ -93,30 +102,34 @@ impl Workers {
             .unwrap_or_else(|| view.hello.name.as_str().into());
         let heard = view.heartbeat;
         let before = self.records.get(&view.id);
-        let idle = before.map(|r| r.idle).unwrap_or_default();
-        self.idle.work_ns += heard.idle.work_ns.saturating_sub(idle.work_ns);
+        let (idle, cpu_ns, heartbeat_us) = before.map_or((IdleTimes::default(), 0, now_us), |r| {
+            (r.idle, r.cpu_ns, r.heartbeat_us)
+        });
+        // A slot without work waited for the scheduler only if there was work all the time.
+        if self
+            .ready_since_us
+            .is_some_and(|since| since <= heartbeat_us)
+        {
+            self.idle.work_ns += heard.idle.work_ns.saturating_sub(idle.work_ns);
+        }
         self.idle.fetch_ns += heard.idle.fetch_ns.saturating_sub(idle.fetch_ns);
         self.idle.memory_ns += heard.idle.memory_ns.saturating_sub(idle.memory_ns);
-        let (cpu, cpu_percent) = match before {
-            Some(r) if r.cpu.0 == heard.cpu_ns => (r.cpu, r.shown.cpu_percent),
-            Some(r) if r.cpu.0 > 0 => {
-                let seconds = now_us.saturating_sub(r.cpu.1).max(1) as f64 / 1e6;
-                let spent = heard.cpu_ns.saturating_sub(r.cpu.0) as f64 / 1e9;
-                (
-                    (heard.cpu_ns, now_us),
-                    (spent / seconds * 1000.0).round() / 10.0,
-                )
+        let is_new = (heard.idle, heard.cpu_ns) != (idle, cpu_ns);
+        let cpu_percent = match before {
+            Some(r) if !is_new => r.shown.cpu_percent,
+            // The first heartbeat tells the CPU time since the process started, which is not of now.
+            Some(_) if cpu_ns > 0 => {
+                let micros = now_us.saturating_sub(heartbeat_us).max(1) as f64;
+                let spent = heard.cpu_ns.saturating_sub(cpu_ns) as f64 / 1e3;
+                (spent / micros * 1000.0).round() / 10.0
             }
-            _ => ((heard.cpu_ns, now_us), 0.0),
+            _ => 0.0,
         };
-        // Heartbeats are rare beside tasks: who holds tiles and said nothing yet is taken to work on them.
+        // Heartbeats are rare beside tasks: who holds tiles and knew of none then is taken to work on them.
         let holds = u32::try_from(view.tiles).unwrap_or(u32::MAX);
         let most = view.hello.slots.min(holds);
-        let busy = if heard.busy == 0 {
-            most
-        } else {
-            heard.busy.min(most)
-        };
+        let knew = heard.busy > 0 || heard.queued > 0;
+        let busy = if knew { heard.busy.min(most) } else { most };
         let shown = Worker {
             name: name.to_string(),
             pool: POOL.to_owned(),
@@ -137,17 +150,17 @@ impl Workers {
             queued_tasks: view.tiles.saturating_sub(u64::from(busy)),
             last_seen_us: origin.us(view.last_heard),
         };
-        self.records.insert(
-            view.id,
-            WorkerRecord {
-                shown,
-                idle: heard.idle,
-                cpu,
-            },
-        );
+        let heartbeat_us = if is_new { now_us } else { heartbeat_us };
+        let record = WorkerRecord {
+            shown,
+            idle: heard.idle,
+            cpu_ns: heard.cpu_ns,
+            heartbeat_us,
+        };
+        self.records.insert(view.id, record);
     }
 
-    /// Why slots were idle since the scheduler started.
+    /// Why slots were idle since the scheduler started; without work, only while there was work to give.
     pub(super) fn idle(&self) -> IdleTimes {
         self.idle
     }

@@ -1,7 +1,7 @@
 // Puts the page together: one state, and views that draw it.
 
 import { drawFacts, JobList, JobView } from "./jobs.js";
-import { bytes, count, duration, el, percent, plural, text, timeOfDay } from "./format.js";
+import { count, duration, el, percent, plural, text, timeOfDay } from "./format.js";
 import { Plan } from "./plan.js";
 import { State, ended, jobTiles, jobTitle, listen } from "./state.js";
 import { TimePanel } from "./time.js";
@@ -61,7 +61,6 @@ function drawCluster() {
     ["scheduler", cluster.address],
     ["workers", count(here.length)],
     ["slots busy", `${count(sum("busy"))} of ${count(sum("slots"))}`],
-    ["memory", `${bytes(sum("resident_bytes"))} of ${bytes(sum("limit_bytes"))}`],
     ["up", duration(Math.max(state.now() - cluster.started_us, 1e6) - (Math.max(state.now() - cluster.started_us, 1e6) % 1e6))],
   ]);
   text(at("foot"), `dasklike ${cluster.dasklike}`);

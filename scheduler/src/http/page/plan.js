@@ -2,7 +2,7 @@
 
 import { el, svg } from "./format.js";
 
-const WIDTH = 190;
+const WIDTH = 236;
 const HEIGHT = 36;
 const BETWEEN_LAYERS = 46;
 const BETWEEN_NODES = 12;
@@ -142,8 +142,9 @@ export class Plan {
     const words = el("div", { class: "words" }, ...graph.formulas.map(formula));
     if (notes.length) words.append(el("ul", { class: "notes muted" }, ...notes));
     this.box.replaceChildren(el("div", { class: "scroll" }, picture), words);
-    for (const kind of new Set(graph.nodes.map((n) => n.kind))) {
-      this.key.append(el("span", {}, el("span", { class: `swatch kind-${kind}` }), KINDS[kind] ?? kind));
+    const present = new Set(graph.nodes.map((n) => n.kind));
+    for (const [kind, words] of Object.entries(KINDS)) {
+      if (present.has(kind)) this.key.append(el("span", {}, el("span", { class: `swatch kind-${kind}` }), words));
     }
   }
 
@@ -160,11 +161,11 @@ export class Plan {
       this.fills.get(node.stage).push(fill);
     }
     const label = svg("text", { x: 9, y: node.detail === "" ? 22 : 15, class: "label" });
-    label.textContent = clip(node.label, 28);
+    label.textContent = clip(node.label, 32);
     box.append(label);
     if (node.detail !== "") {
       const detail = svg("text", { x: 9, y: 28, class: "detail" });
-      detail.textContent = clip(node.detail, 35);
+      detail.textContent = clip(node.detail, 40);
       box.append(detail);
     }
     return box;

@@ -5,6 +5,9 @@ const RATES_LIMIT = 1200;
 
 export const LIMITS = ["network", "decode", "compute", "memory", "scheduler"];
 
+// worker-2 before worker-10.
+const byName = (a, b) => a.name.localeCompare(b.name, "en", { numeric: true });
+
 export class State {
   constructor() {
     this.snapshot = null;
@@ -22,6 +25,7 @@ export class State {
     const other = this.snapshot && this.snapshot.cluster.epoch !== snapshot.cluster.epoch;
     if (other) this.plans.clear();
     this.snapshot = snapshot;
+    snapshot.workers.sort(byName);
     this.receivedAt = performance.now();
   }
 
@@ -33,6 +37,7 @@ export class State {
     const rates = this.snapshot.rates.concat(update.rates).slice(-RATES_LIMIT);
     this.intervals = this.intervals.concat(update.stream).slice(-INTERVALS_LIMIT);
     const { at_us, workers, pools, limit, errors, totals } = update;
+    workers.sort(byName);
     Object.assign(this.snapshot, { at_us, jobs, rates, workers, pools, limit, errors, totals });
     this.receivedAt = performance.now();
   }

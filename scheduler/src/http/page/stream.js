@@ -30,7 +30,7 @@ export class Stream {
     this.y0 = y0;
     this.shown = intervals.filter((i) => i.end_us >= axis.from && i.start_us <= axis.to && this.index.has(`${i.worker}/${i.slot}`));
     this.drawRows(g, axis, y0);
-    const colours = { decode: css("--decode"), compute: css("--compute"), wait: css("--network"), failed: css("--failed"), other: css("--other") };
+    const colours = { decode: css("--decode"), compute: css("--compute"), wait: css("--network"), other: css("--other") };
     const height = this.pitch - (this.pitch > 10 ? 3 : 1);
     for (const i of this.shown) {
       const y = y0 + this.index.get(`${i.worker}/${i.slot}`).y;
@@ -39,11 +39,6 @@ export class Stream {
       const gap = axis.x(i.end_us) - axis.x(i.start_us) > 4 ? 1 : 0;
       const width = Math.max(axis.clampX(i.end_us) - a - gap, 0.75);
       g.globalAlpha = job && i.job !== job.id ? 0.25 : 1;
-      if (i.failed) {
-        g.fillStyle = colours.failed;
-        g.fillRect(a, y, Math.max(width, 2), height);
-        continue;
-      }
       const length = Math.max(i.end_us - i.start_us, 1);
       g.fillStyle = colours.other;
       g.fillRect(a, y, width, height);
@@ -90,7 +85,7 @@ export class Stream {
     const stage = stages(i);
     lines.push(`job ${i.job}, stage ${i.stage}${stage ? `: ${stage}` : ""}`);
     const tiles = i.tiles === 1 ? `tile ${count(i.first_tile)}` : `${plural(i.tiles, "tile")} from ${count(i.first_tile)}`;
-    lines.push(`${tiles} in ${duration(i.end_us - i.start_us)}${i.failed ? ", failed" : ""}`);
+    lines.push(`${tiles} in ${duration(i.end_us - i.start_us)}`);
     const part = (us) => percent(us / length);
     lines.push(`decode ${part(i.decode_us)}, compute ${part(i.compute_us)}, waiting ${part(i.wait_us)}`);
     return lines;

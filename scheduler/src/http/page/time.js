@@ -27,7 +27,7 @@ export class TimePanel {
     };
     key.append(
       swatch("decoded", "decoded/s"), swatch("stored", "stored/s"), el("span", { class: "bar-between" }),
-      swatch("decode", "decode"), swatch("compute", "compute"), swatch("network", "waiting for bytes"), swatch("other", "other"), swatch("failed", "failed"),
+      swatch("decode", "decode"), swatch("compute", "compute"), swatch("network", "waiting for bytes"), swatch("other", "other"),
     );
     this.pointer = null;
     this.canvas.addEventListener("pointermove", (event) => {

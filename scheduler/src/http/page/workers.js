@@ -3,7 +3,7 @@
 import { bytes, count, el, percent, short, text } from "./format.js";
 import { LIMITS, ended, jobTitle } from "./state.js";
 
-const HEADS = ["worker", "slots", "CPU", "memory, of its bound", "read, stored → decoded", "tasks done", "queued"];
+const HEADS = ["worker", "slots", "CPU", "memory of its process, and bound", "read, stored → decoded", "tasks done", "queued"];
 
 export class Workers {
   constructor(box) {
@@ -104,7 +104,7 @@ export class Limits {
   draw(snapshot, job) {
     const now = snapshot.limit;
     const past = job && ended(job) ? boundShares(job) : null;
-    const live = now.binds !== null || past === null;
+    const live = past === null || snapshot.jobs.some((other) => other.state === "running");
     const share = (name) => (live ? now[name] : past[name]);
     const binds = live ? now.binds : LIMITS.reduce((a, b) => (past[b] > past[a] ? b : a));
     this.words.replaceChildren(...(binds ? [el("b", {}, binds), ` ${live ? "binds" : "bound"}: ${live ? WHY[binds] : WHY[binds].replace("spend", "spent").replace("wait", "waited")}`] : ["nothing runs, nothing binds"]));

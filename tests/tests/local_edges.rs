@@ -1,0 +1,363 @@
+//! What happens at the edges of a cluster: who may join, who leaves how, and where the bytes come from.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use dasklike::array::DataArray;
+use dasklike::{
+    Client, ComputeError, ComputeOptions, Dataset, LocalCluster, LocalClusterConfig, OpenOptions,
+    compute, compute_with,
+};
+use dasklike_graph::dtype::DType;
+use dasklike_proto_engine::pb::client_client::ClientClient;
+use dasklike_proto_engine::pb::worker_client::WorkerClient;
+use dasklike_proto_engine::transport::Connector;
+use dasklike_proto_engine::{VERSION, pb};
+use dasklike_scheduler::{Scheduler, SchedulerConfig};
+use dasklike_storage::sample::{SampleCodec, SampleSpec, write_sample};
+use dasklike_worker::{Worker, WorkerConfig};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tonic::Code;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn cluster(workers: u32, processes: bool) -> LocalCluster {
+    let memory_limit = 256 << 20;
+    let config = LocalClusterConfig {
+        workers,
+        slots: 1,
+        memory_limit,
+        processes,
+        dashboard: None,
+    };
+    LocalCluster::start(&config).unwrap()
+}
+
+/// Looks again and again until it is so.
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < DEADLINE, "still not so: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn count(client: &Client, elements: u64) -> f64 {
+    let array = DataArray::ones(DType::F64, &[("x", elements, 10)]).count(..);
+    compute(client, [&array]).unwrap()[0].values_f64()[0]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_major_version_is_refused_by_both_names() {
+    let scheduler = Scheduler::start(SchedulerConfig::default()).await.unwrap();
+    let channel = scheduler.in_memory_connector().connect().await.unwrap();
+    let hello = Some(pb::Hello {
+        version: "97.1.0".into(),
+        plan_version: 1,
+    });
+    let names_both = |status: tonic::Status| {
+        assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+        assert!(
+            status.message().contains("97.1.0") && status.message().contains(VERSION),
+            "{status}"
+        );
+    };
+    let request = pb::SubmitRequest {
+        hello: hello.clone(),
+        ..Default::default()
+    };
+    names_both(
+        ClientClient::new(channel.clone())
+            .submit(request)
+            .await
+            .unwrap_err(),
+    );
+    let register = pb::Register {
+        hello,
+        name: "old".into(),
+        slots: 1,
+        memory_limit: 1,
+    };
+    let frame = pb::WorkerFrame {
+        register: Some(register),
+        ..Default::default()
+    };
+    names_both(
+        WorkerClient::new(channel)
+            .session(tokio_stream::iter([frame]))
+            .await
+            .unwrap_err(),
+    );
+    scheduler.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_connects_as_soon_as_there_is_a_scheduler() {
+    let port = free_port();
+    let connector = Connector::tcp(&format!("tcp://127.0.0.1:{port}")).unwrap();
+    let config = WorkerConfig {
+        name: "early".into(),
+        slots: 1,
+        memory_limit: 1 << 20,
+        connector,
+    };
+    let worker = Worker::start(config).unwrap();
+    let listen = Some((Ipv4Addr::LOCALHOST, port).into());
+    let scheduler = Scheduler::start(SchedulerConfig {
+        listen,
+        dashboard: None,
+    })
+    .await
+    .unwrap();
+    tokio::time::timeout(DEADLINE, worker.connected())
+        .await
+        .unwrap()
+        .unwrap();
+    scheduler.shutdown().await;
+    tokio::task::spawn_blocking(|| worker.stop()).await.unwrap();
+}
+
+#[test]
+fn a_drained_worker_leaves_and_the_rest_goes_on() {
+    for processes in [false, true] {
+        let cluster = cluster(2, processes);
+        let client = cluster.client();
+        assert_eq!(count(&client, 1000), 1000.0);
+        client.drain_worker("worker-0").unwrap();
+        until("one worker is left", || {
+            client.cluster().unwrap().workers.len() == 1
+        });
+        if let Some(gone) = cluster.worker_pids().first() {
+            until("its process has ended", || !is_running(*gone));
+        }
+        assert_eq!(count(&client, 1000), 1000.0);
+        assert_eq!(client.cluster().unwrap().workers[0].name, "worker-1");
+        let missing = client.drain_worker("worker-7");
+        let named = matches!(&missing, Err(ComputeError::Refused(why)) if why.contains("worker-7"));
+        assert!(named, "{missing:?}");
+    }
+}
+
+#[test]
+fn commands_make_a_cluster_that_ends_when_told() {
+    let port = free_port();
+    let url = format!("tcp://127.0.0.1:{port}");
+    let dashboard = free_port().to_string();
+    let mut scheduler = command(&[
+        "scheduler",
+        "--port",
+        &port.to_string(),
+        "--dashboard-port",
+        &dashboard,
+    ]);
+    let mut worker = command(&[
+        "worker",
+        "--scheduler",
+        &url,
+        "--name",
+        "w",
+        "--slots",
+        "1",
+        "--memory-limit",
+        "256MB",
+    ]);
+    let mut client = None;
+    until("the scheduler answers", || {
+        client = Client::connect(&url).ok();
+        client.is_some()
+    });
+    let client = client.unwrap();
+    until("the worker is there", || {
+        client.cluster().unwrap().workers.len() == 1
+    });
+    assert_eq!(
+        client.cluster().unwrap().dashboard_url,
+        Some(format!("http://localhost:{dashboard}"))
+    );
+    assert_eq!(count(&client, 1000), 1000.0);
+    terminate(&worker);
+    until("the worker has drained", || {
+        worker.try_wait().unwrap().is_some()
+    });
+    assert!(worker.wait().unwrap().success());
+    assert!(client.cluster().unwrap().workers.is_empty());
+    terminate(&scheduler);
+    until("the scheduler has ended", || {
+        scheduler.try_wait().unwrap().is_some()
+    });
+    assert!(scheduler.wait().unwrap().success());
+    let lost = client.cluster();
+    assert!(matches!(&lost, Err(ComputeError::Lost { .. })), "{lost:?}");
+}
+
+#[test]
+fn no_worker_survives_its_parent() {
+    let mut parent = command(&["local", "--workers", "2", "--memory-limit", "256MB"]);
+    let mut children = Vec::new();
+    until("the workers are started", || {
+        children = children_of(parent.id());
+        children.len() == 2
+    });
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    until("the workers have ended", || {
+        children.iter().all(|pid| !is_running(*pid))
+    });
+}
+
+#[test]
+fn a_lost_scheduler_is_told() {
+    let cluster = cluster(1, true);
+    let client = Client::connect(&cluster.scheduler_url().unwrap()).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let running = std::thread::spawn(move || {
+        let array = DataArray::ones(DType::F64, &[("x", 1 << 40, 1 << 14)]).count(..);
+        compute_with(&client, [&array], &ComputeOptions::default(), |_| {
+            tell.send(()).unwrap()
+        })
+    });
+    // Progress is told while it runs.
+    told.recv().unwrap();
+    drop(cluster);
+    let outcome = running.join().unwrap();
+    let text = outcome.unwrap_err().to_string();
+    assert!(
+        text.contains("tcp://127.0.0.1") && text.contains("scheduler"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_remote_cube_gives_the_same_bits_and_is_fetched_ahead() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = SampleSpec {
+        steps: 4,
+        size: 600,
+        chunk: 100,
+        codec: SampleCodec::Zstd,
+    };
+    write_sample(&folder.path().join("cube"), &spec, &mut |_, _| {}).unwrap();
+    let latency = Duration::from_millis(20);
+    let url = serve_files(folder.path().to_owned(), latency);
+    let sums = |location: &str| {
+        let ds = Dataset::open(location, &OpenOptions::default()).unwrap();
+        let (red, nir) = (&ds["red"], &ds["nir"]);
+        let ndvi = (nir - red) / (nir + red);
+        let mean = ndvi.mean(["y", "x"]);
+        let begun = Instant::now();
+        let cluster = cluster(2, false);
+        (
+            compute(&cluster.client(), [&mean]).unwrap()[0]
+                .bytes()
+                .to_vec(),
+            begun.elapsed(),
+        )
+    };
+    let (local, _) = sums(folder.path().join("cube").to_str().unwrap());
+    let (remote, took) = sums(&format!("{url}/cube"));
+    assert_eq!(local, remote);
+    // 288 chunks one after the other would wait for six seconds.
+    let chunks = 4 * 36 * 2;
+    assert!(
+        took < latency * chunks / 3,
+        "{took:?}: chunks were not fetched at once"
+    );
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// The `dasklike` command, as clusters of processes find it.
+fn command(args: &[&str]) -> Child {
+    let me = std::env::current_exe().unwrap();
+    let program: PathBuf = me.ancestors().nth(2).unwrap().join("dasklike");
+    assert!(
+        program.is_file(),
+        "{} is not built: cargo build --release",
+        program.display()
+    );
+    Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn terminate(child: &Child) {
+    assert!(
+        Command::new("kill")
+            .arg(child.id().to_string())
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// Whether the process is there and is no zombie.
+fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
+}
+
+fn children_of(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let children = tasks.flat_map(|t| std::fs::read_to_string(t.path().join("children")).ok());
+    children
+        .flat_map(|c| {
+            c.split_whitespace()
+                .flat_map(str::parse)
+                .collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
+/// Serves a folder's files over HTTP, each answer after `latency`; gives the URL.
+fn serve_files(folder: PathBuf, latency: Duration) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let folder = folder.clone();
+            // Ends when the client closes the connection.
+            std::thread::spawn(move || answer(&folder, stream, latency));
+        }
+    });
+    url
+}
+
+fn answer(folder: &Path, mut stream: TcpStream, latency: Duration) -> Option<()> {
+    let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
+    loop {
+        let request = lines.next()?.ok()?;
+        while !lines.next()?.ok()?.is_empty() {}
+        std::thread::sleep(latency);
+        let path = request.split(' ').nth(1)?.trim_start_matches('/');
+        let mut body = Vec::new();
+        let found = std::fs::File::open(folder.join(path))
+            .and_then(|mut f| f.read_to_end(&mut body))
+            .is_ok();
+        let status = if found { "200 OK" } else { "404 Not Found" };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(&body))
+            .ok()?;
+    }
+}
