@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use dasklike::array::{Computed, DataArray, time};
-use dasklike::{Dataset, LocalCluster, LocalClusterConfig, OpenOptions, compute};
+use dasklike::{
+    ComputeOptions, Dataset, LocalCluster, LocalClusterConfig, OpenOptions, compute, compute_with,
+};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,11 @@ const STORES: [&str; 5] = [
 fn data() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     if !path.join("reference.json").exists() {
-        eprintln!("skipped: there is no {}", path.display());
+        assert!(
+            std::env::var_os("DASKLIKE_WITHOUT_DATA").is_some(),
+            "there is no {}: bring the data, or set DASKLIKE_WITHOUT_DATA to leave out what needs it",
+            path.display()
+        );
         return None;
     }
     Some(path)
@@ -205,6 +211,45 @@ fn all_stores_on_three_workers() {
 fn all_stores_on_processes() {
     for workers in [1, 3] {
         compare_stores(&cluster(workers, true), &STORES);
+    }
+}
+
+#[test]
+fn a_worker_killed_in_the_middle_changes_no_number() {
+    let Some(data) = data() else { return };
+    let (store, name) = ("s2_tile_33TWM_202308", "s2_tile_33TWM_202308.v2.zarr");
+    let ds = open(&data, name);
+    let checks = Checks::of(&ds, &reference(&data)["stores"][store]);
+    // Tiles far smaller than chunks: each decodes its chunks anew, so that the job is long enough to lose one in.
+    let options = || ComputeOptions {
+        chunks: vec![("y".into(), 16), ("x".into(), 16)],
+        ..ComputeOptions::default()
+    };
+    for processes in [false, true] {
+        let mut cluster = cluster(3, processes);
+        let client = cluster.client();
+        let (tell, told) = std::sync::mpsc::channel();
+        let results = std::thread::scope(|s| {
+            let running = s.spawn(|| {
+                // Nobody listens any more once the worker is gone.
+                compute_with(&client, &checks.arrays, &options(), move |p| {
+                    let _ = tell.send(p);
+                })
+                .unwrap()
+            });
+            let begun = told
+                .iter()
+                .find(|p| p.tasks_done > 0)
+                .expect("the job ended before it was seen");
+            assert!(
+                begun.tasks_done < begun.tasks / 2,
+                "{begun:?} is too late to lose a worker"
+            );
+            assert!(cluster.kill_worker(1));
+            running.join().unwrap()
+        });
+        checks.compare(name, &results);
+        assert_eq!(cluster.client().cluster().unwrap().workers.len(), 2);
     }
 }
 
