@@ -44,7 +44,7 @@ pub(crate) fn select(
     s: &Selector<'_>,
     values: &[Arg],
     mask: Value,
-    calls: &mut Vec<(u32, usize, Call)>,
+    calls: &mut [(u32, usize, Call)],
 ) -> Option<Selection> {
     let costly = needed(s, values);
     let mut parts = Vec::new();
