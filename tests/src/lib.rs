@@ -8,6 +8,7 @@
 )]
 
 pub mod browser;
+pub mod charts;
 pub mod naive;
 pub mod random_plan;
 pub mod run_plan;

@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask test`, `bench` and `codegen`.
+//! The project's own commands: `cargo xtask test`, `bench`, `codegen` and `docs`.
 
 mod bench;
 mod checks;
 mod codegen;
 mod debian;
+mod docs;
 mod places;
 mod run;
 mod venv;
@@ -36,6 +37,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write docs/crd.md and the chart's copy of the resources from crds/
+    Docs {
+        /// Write nothing; fail if what is there differs
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> std::process::ExitCode {
@@ -43,6 +50,7 @@ fn main() -> std::process::ExitCode {
         Command::Test { only } => checks::run_all(&only),
         Command::Bench { names } => bench::run_all(&names),
         Command::Codegen { check } => codegen::run(check),
+        Command::Docs { check } => docs::run(check),
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,
