@@ -43,7 +43,9 @@ pub fn objects(text: &str) -> Vec<Value> {
 
 /// The resource that `dasklike-operator crd` wrote.
 pub fn crd() -> Value {
-    yaml(&read("crds/dasklikeclusters.dasklike.dev.yaml"))
+    let crd = yaml(&read("crds/dasklikeclusters.dasklike.dev.yaml"));
+    assert_eq!(crd["kind"], "CustomResourceDefinition");
+    crd
 }
 
 /// Runs Helm, which `cargo xtask test --only k8s` builds.

@@ -171,17 +171,30 @@ fn the_chart_carries_the_resource() {
 fn reasons() -> Vec<String> {
     let text = read("operator/api/src/reasons.rs");
     let constants = text.split("pub const ").skip(1);
-    constants.map(|c| c.split('"').nth(1).unwrap().to_owned()).collect()
+    constants
+        .map(|c| c.split('"').nth(1).unwrap().to_owned())
+        .collect()
 }
 
 #[test]
 fn every_reason_and_condition_is_explained() {
     let page = read("docs/operations.md");
-    let conditions = ["Ready", "SchedulerReady", "WorkersReady", "Progressing", "ScalingActive"];
+    let conditions = [
+        "Ready",
+        "SchedulerReady",
+        "WorkersReady",
+        "Progressing",
+        "ScalingActive",
+    ];
     let reasons = reasons();
     assert!(reasons.len() > 10, "{reasons:?}");
     for word in reasons.iter().map(String::as_str).chain(conditions) {
-        let explained = page.lines().any(|l| l.starts_with('|') && l.split('|').nth(1).is_some_and(|c| c.contains(&format!("`{word}`"))));
+        let explained = page.lines().any(|l| {
+            l.starts_with('|')
+                && l.split('|')
+                    .nth(1)
+                    .is_some_and(|c| c.contains(&format!("`{word}`")))
+        });
         assert!(explained, "docs/operations.md has no row for `{word}`");
     }
 }

@@ -1,5 +1,6 @@
+{{- /* Fixed, since the NetworkPolicies of clusters let in pods with this name. */ -}}
 {{- define "dasklike-operator.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+dasklike-operator
 {{- end }}
 
 {{- /* The release that the docs call `dasklike` gives `dasklike-operator` and not `dasklike-dasklike-operator`. */ -}}
