@@ -9,6 +9,7 @@
 
 pub mod browser;
 pub mod charts;
+pub mod k8s;
 pub mod naive;
 pub mod random_plan;
 pub mod run_plan;

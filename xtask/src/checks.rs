@@ -1,10 +1,11 @@
 //! `cargo xtask test`: everything CI checks, one named check after the other.
 
 use crate::run::{cargo, run, say};
-use crate::{codegen, debian, docs, venv};
+use crate::{codegen, debian, docs, kubernetes, venv};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// One thing CI checks. Their order here is the order they run in: the cheap ones first.
@@ -18,8 +19,10 @@ pub(crate) enum Check {
     Docs,
     /// Clippy has nothing to say
     Clippy,
-    /// Every test of every crate passes
+    /// Every test of every crate passes, but for those that need a Kubernetes
     Tests,
+    /// The tests that need a Kubernetes pass, on the cluster of DASKLIKE_TEST_KUBECONFIG or on our own
+    K8s,
 }
 
 /// Runs the checks named in `only`, or all of them. A failed check does not keep the next from
@@ -64,20 +67,14 @@ fn perform(check: Check) -> Result<()> {
             "warnings",
         ])),
         Check::Tests => tests(),
+        Check::K8s => kubernetes::run_tests(),
     }
 }
 
 /// The tests start the `dasklike` command and the example, which `cargo test` alone may not build.
 fn tests() -> Result<()> {
     let moto_server = needs()?;
-    run(cargo()?.args([
-        "build",
-        "--release",
-        "--workspace",
-        "--bins",
-        "--examples",
-        "--locked",
-    ]))?;
+    build_programs()?;
     let mut test = cargo()?;
     test.args([
         "test",
@@ -86,9 +83,13 @@ fn tests() -> Result<()> {
         "--locked",
         "--no-fail-fast",
     ]);
-    test.env("DASKLIKE_MOTO", moto_server);
+    run_with_data(test.env("DASKLIKE_MOTO", moto_server))
+}
+
+/// Runs tests of which some need the real data, or says that they go without.
+pub(crate) fn run_with_data(test: &mut Command) -> Result<()> {
     if has_data() {
-        return run(&mut test);
+        return run(test);
     }
     // Cargo hides what a passing test prints, so what is left out is said here, where it is seen.
     let outcome = run(test.env("DASKLIKE_WITHOUT_DATA", "1"));
@@ -96,6 +97,18 @@ fn tests() -> Result<()> {
         "SKIPPED: every comparison with real data, because there is no ../shared/data/reference.json",
     );
     outcome
+}
+
+/// Builds the commands and examples that tests start.
+pub(crate) fn build_programs() -> Result<()> {
+    run(cargo()?.args([
+        "build",
+        "--release",
+        "--workspace",
+        "--bins",
+        "--examples",
+        "--locked",
+    ]))
 }
 
 fn has_data() -> bool {
@@ -107,7 +120,7 @@ fn has_data() -> bool {
 
 /// Installs what the tests need; gives the path of the S3 server.
 fn needs() -> Result<PathBuf> {
-    debian::ensure("chromium", "chromium")?;
+    debian::ensure(&[debian::Need::new("chromium", "chromium")])?;
     let python = venv::ensure("tests/requirements.txt")?;
     Ok(python.join("moto_server"))
 }

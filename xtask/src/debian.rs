@@ -4,43 +4,79 @@ use crate::run::{on_path, run, say};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 
-/// Makes sure that `program` can be started, installing the Debian `package` when this is root.
-pub(crate) fn ensure(program: &str, package: &str) -> Result<()> {
-    if on_path(program) {
+/// A program that must be there.
+#[derive(Clone, Copy)]
+pub(crate) struct Need {
+    /// Its name, to be found in `PATH`, or an absolute path.
+    program: &'static str,
+    /// The Debian package that brings it.
+    package: &'static str,
+}
+
+impl Need {
+    /// `program`, or the absolute path of one, from Debian's `package`.
+    pub(crate) const fn new(program: &'static str, package: &'static str) -> Need {
+        Need { program, package }
+    }
+
+    fn met(self) -> bool {
+        // Joining an absolute path to a folder of PATH gives the absolute path.
+        on_path(self.program)
+    }
+}
+
+/// Makes sure that all `needs` are met, installing the Debian packages of those that are not when this is root.
+pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
+    let missing: Vec<Need> = needs.iter().copied().filter(|need| !need.met()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
+    let programs: Vec<&str> = missing.iter().map(|need| need.program).collect();
+    let programs = programs.join(", ");
+    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
     if !on_path("apt-get") {
         bail!(
-            "`{program}` is not in PATH and there is no apt-get: install it by this system's own means"
+            "not found: {programs}, and there is no apt-get: install what Debian calls {} by this system's own means",
+            packages.join(" ")
         );
     }
     if !is_root()? {
-        bail!("`{program}` is not in PATH: run `sudo apt-get install {package}`");
+        bail!(
+            "not found: {programs}: run `sudo apt-get install {}`",
+            packages.join(" ")
+        );
     }
     say(&format!(
-        "`{program}` is not in PATH, installing Debian's {package}"
+        "not found: {programs}; installing Debian's {}",
+        packages.join(" ")
     ));
     // The list of packages may be absent or old; it is fetched only when the first try says so.
-    if install(package).is_err() {
+    if install(&packages).is_err() {
         run(Command::new("apt-get").args(["update", "-qq"]))?;
-        install(package)?;
+        install(&packages)?;
     }
-    if !on_path(program) {
-        bail!("Debian's {package} is installed and `{program}` is still not in PATH");
+    match missing.iter().find(|need| !need.met()) {
+        Some(need) => bail!(
+            "Debian's {} is installed and `{}` is still not found",
+            need.package,
+            need.program
+        ),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-fn install(package: &str) -> Result<()> {
+fn install(packages: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command
-        .args(["install", "-y", "-qq", "--no-install-recommends", package])
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive");
     // What apt prints on stdout is talk; our stdout is for the tests' own lines.
     run(command.stdout(std::io::stderr()))
 }
 
-fn is_root() -> Result<bool> {
+/// Whether this runs as root.
+pub(crate) fn is_root() -> Result<bool> {
     let output = Command::new("id")
         .arg("-u")
         .output()

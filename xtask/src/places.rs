@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The checkout's root folder.
 ///
@@ -16,6 +16,15 @@ pub(crate) fn root() -> Result<PathBuf> {
         .parent()
         .map(PathBuf::from)
         .with_context(|| format!("{} has no parent folder", crate_dir.display()))
+}
+
+/// The folder that cargo builds into: this program is two folders deep in it.
+pub(crate) fn target() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    own.parent()
+        .and_then(Path::parent)
+        .map(PathBuf::from)
+        .with_context(|| format!("{} is not where cargo puts programs", own.display()))
 }
 
 /// The project's folder in the user's cache, made when it is not there.

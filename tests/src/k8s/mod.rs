@@ -1,0 +1,15 @@
+//! Support for tests on a real Kubernetes. Such a test is `#[ignore = "needs a Kubernetes: cargo xtask test --only
+//! k8s"]`, so that plain `cargo test` says what it leaves out; the check sets the environment that is read here.
+
+pub mod cluster;
+pub mod data;
+pub mod engine;
+pub mod file_server;
+pub mod namespace;
+pub mod port_forward;
+pub mod tools;
+pub mod wait;
+
+pub use namespace::{Namespace, with_namespace};
+pub use tools::{helm, kubectl, output};
+pub use wait::until;
