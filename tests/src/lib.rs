@@ -8,6 +8,7 @@
 )]
 
 pub mod browser;
+pub mod charts;
 pub mod k8s;
 pub mod naive;
 pub mod random_plan;

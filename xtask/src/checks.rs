@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything CI checks, one named check after the other.
 
 use crate::run::{cargo, run, say};
-use crate::{codegen, debian, kubernetes, venv};
+use crate::{codegen, debian, docs, kubernetes, venv};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -15,6 +15,8 @@ pub(crate) enum Check {
     Fmt,
     /// The generated code is what the .proto files give
     Codegen,
+    /// docs/crd.md and the chart's resources are what crds/ gives
+    Docs,
     /// Clippy has nothing to say
     Clippy,
     /// Every test of every crate passes, but for those that need a Kubernetes
@@ -53,6 +55,7 @@ fn perform(check: Check) -> Result<()> {
     match check {
         Check::Fmt => run(cargo()?.args(["fmt", "--all", "--check"])),
         Check::Codegen => codegen::run(true),
+        Check::Docs => docs::run(true),
         Check::Clippy => run(cargo()?.args([
             "clippy",
             "--release",

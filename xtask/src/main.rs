@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask test`, `cluster`, `images`, `bench` and `codegen`.
+//! The project's own commands: `cargo xtask test`, `cluster`, `images`, `bench`, `codegen` and `docs`.
 
 mod bench;
 mod checks;
 mod codegen;
 mod debian;
+mod docs;
 mod images;
 mod kubernetes;
 mod places;
@@ -51,6 +52,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write docs/crd.md and the chart's copy of the resources from crds/
+    Docs {
+        /// Write nothing; fail if what is there differs
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> std::process::ExitCode {
@@ -60,6 +67,7 @@ fn main() -> std::process::ExitCode {
         Command::Images { names, kind } => images::build_and_load(&names, kind.as_deref()),
         Command::Bench { names } => bench::run_all(&names),
         Command::Codegen { check } => codegen::run(check),
+        Command::Docs { check } => docs::run(check),
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,
