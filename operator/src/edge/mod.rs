@@ -1,0 +1,6 @@
+//! What touches the world: the API server, the schedulers, clocks and sockets.
+
+pub mod api_metrics;
+pub mod http;
+pub mod lease;
+pub mod progress;
