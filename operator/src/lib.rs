@@ -1,0 +1,4 @@
+//! The operator: makes of each `DaskLikeCluster` a running scheduler with workers, and keeps it so.
+
+pub mod core;
+pub mod demand;
