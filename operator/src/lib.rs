@@ -1,5 +1,6 @@
-//! The Kubernetes operator: `DaskLikeCluster` objects become schedulers and workers.
+//! The operator: makes of each `DaskLikeCluster` a running scheduler with workers, and keeps it so.
 
 pub mod core;
+pub mod demand;
 pub mod edge;
 pub mod metrics;

@@ -6,3 +6,6 @@ mod fake_api;
 
 #[path = "faults/lease.rs"]
 mod lease;
+
+#[path = "faults/demand.rs"]
+mod demand;
