@@ -370,7 +370,8 @@ fn links_between_pages_lead_somewhere() {
         "docs/operations.md",
         "docs/crd.md",
     ] {
-        let text = read(page);
+        // What is between backticks is code and has no links.
+        let text: String = read(page).split('`').step_by(2).collect();
         let folder = root().join(page).parent().unwrap().to_owned();
         for link in text
             .split("](")

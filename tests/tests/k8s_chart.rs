@@ -221,11 +221,13 @@ fn allowed(account: &str, namespace: &str) -> BTreeSet<Right> {
     let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
         "spec": {"namespace": namespace}});
     let review = file(&review.to_string());
+    // Raw, since kubectl would first look for what it needs to check the request, which the account may not.
+    let raw = "--raw=/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
     let answer = output(&mut kubectl(&[
         "--as",
         account,
         "create",
-        "--output=json",
+        raw,
         "--filename",
         &at(&review),
     ]));
@@ -258,6 +260,7 @@ fn allowed(account: &str, namespace: &str) -> BTreeSet<Right> {
 async fn viewers_look_and_editors_change() {
     with_namespace(async move |namespace| {
         let name = namespace.name.as_str();
+        know_the_resource();
         let mut install = chart(&["install", "dasklike"], "dasklike-operator", name);
         install.args(ours(name)).args(["--set", "replicas=0"]);
         run(install);
@@ -329,15 +332,7 @@ async fn viewers_look_and_editors_change() {
 async fn rendered_manifests_apply_without_helm() {
     with_namespace(async move |namespace| {
         let name = namespace.name.as_str();
-        // A client-side apply has to fit what it applied into an annotation.
-        let resource = file(&template("dasklike-crds", &[]).unwrap());
-        run(kubectl(&["apply", "--filename", &at(&resource)]));
-        run(kubectl(&[
-            "wait",
-            "--for=condition=Established",
-            "crd/dasklikeclusters.dasklike.dev",
-            "--timeout=60s",
-        ]));
+        know_the_resource();
 
         let all = objects(&template("dasklike-operator", &EVERYTHING).unwrap());
         let known = all
@@ -370,6 +365,20 @@ async fn rendered_manifests_apply_without_helm() {
         ));
     })
     .await;
+}
+
+/// Brings the resource as `kubectl apply` does without Helm, on the client's side: what it applied has to fit into an
+/// annotation.
+fn know_the_resource() {
+    let resource = file(&template("dasklike-crds", &[]).unwrap());
+    run(kubectl(&["apply", "--filename", &at(&resource)]));
+    let known = "crd/dasklikeclusters.dasklike.dev";
+    run(kubectl(&[
+        "wait",
+        "--for=condition=Established",
+        known,
+        "--timeout=60s",
+    ]));
 }
 
 /// The objects, with those of the chart's namespace in `namespace`, which is there.

@@ -22,7 +22,7 @@ pub(crate) fn page(crd: &Value) -> Result<String> {
         page += &head(crd, names, version);
         page += &paragraph(schema);
         page += &columns(version);
-        page += &rules(schema, "The whole object");
+        page += &rules(schema);
         for part in ["spec", "status"] {
             if let Some(object) = schema.pointer(&format!("/properties/{part}")) {
                 section(&mut page, part, object);
@@ -75,9 +75,10 @@ fn section(page: &mut String, path: &str, object: &Value) {
         let required = words(&object["required"]);
         for (name, field) in properties {
             let default = match field.get("default") {
-                Some(value) => format!("`{value}`"),
+                // The fields of an object have their own defaults, in its own table.
+                Some(value) if !value.is_object() => format!("`{value}`"),
                 None if required.contains(&format!("`{name}`")) => "required".to_owned(),
-                None => String::new(),
+                _ => String::new(),
             };
             let _ = writeln!(
                 page,
@@ -91,7 +92,7 @@ fn section(page: &mut String, path: &str, object: &Value) {
             }
         }
     }
-    *page += &rules(object, path);
+    *page += &rules(object);
     for (path, nested) in inner {
         section(page, &path, nested);
     }
@@ -131,14 +132,14 @@ fn type_of(field: &Value) -> String {
     if let Some(format) = field["format"].as_str().filter(|f| *f == "date-time") {
         shown = format.to_owned();
     }
-    for (key, word) in [
-        ("minimum", "at least"),
-        ("maximum", "at most"),
-        ("maxLength", "longest"),
-        ("maxItems", "at most"),
+    for (key, word, unit) in [
+        ("minimum", "at least", ""),
+        ("maximum", "at most", ""),
+        ("maxLength", "at most", " characters"),
+        ("maxItems", "at most", " items"),
     ] {
         if let Some(bound) = field[key].as_f64() {
-            let _ = write!(shown, ", {word} {bound}");
+            let _ = write!(shown, ", {word} {bound}{unit}");
         }
     }
     if let Some(pattern) = field["pattern"].as_str() {
@@ -148,11 +149,11 @@ fn type_of(field: &Value) -> String {
 }
 
 /// What the API server checks beyond types, in the words it refuses with.
-fn rules(object: &Value, path: &str) -> String {
+fn rules(object: &Value) -> String {
     let Some(rules) = object["x-kubernetes-validations"].as_array() else {
         return String::new();
     };
-    let mut list = format!("\nThe API server refuses {path} unless:\n\n");
+    let mut list = String::from("\nThe API server checks:\n\n");
     for rule in rules {
         let _ = writeln!(
             list,
