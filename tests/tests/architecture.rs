@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each folder's crate and the crates of this project that it may use. What is not listed may use all.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("dasklike-graph", &[]),
     ("dasklike-array", &["dasklike-graph"]),
     ("dasklike-storage", &["dasklike-graph"]),
     ("dasklike-proto-engine", &["dasklike-graph"]),
+    ("dasklike-proto-admin", &[]),
     (
         "dasklike-scheduler",
-        &["dasklike-proto-engine", "dasklike-graph"],
+        &[
+            "dasklike-proto-admin",
+            "dasklike-proto-engine",
+            "dasklike-graph",
+        ],
     ),
     (
         "dasklike-worker",

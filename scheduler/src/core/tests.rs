@@ -491,7 +491,8 @@ fn a_story_says_where_a_tile_is() {
     let mut b = Bench::new();
     b.submit(1, None, 10);
     let story = |b: &Bench| b.state.story(JobId(1), StageId(0), Tile(0));
-    assert!(story(&b).contains("no worker takes work"), "{}", story(&b));
+    let waits = story(&b);
+    assert!(waits.contains("no worker of pool default"), "{waits}");
     let start = b.connect(1);
     assert!(story(&b).contains("with worker 1 (w1)"), "{}", story(&b));
     b.work(1, start);
