@@ -148,23 +148,23 @@ async fn the_operator_has_the_rights_that_it_uses_and_no_others() {
 
 /// What the operator does where clusters run: `operator/src` has a place for each of these.
 fn where_clusters_run() -> Vec<Right> {
-    let apply = ["get", "list", "watch", "create", "patch"];
+    let apply = ["list", "watch", "create", "patch"];
     [
         (
             "dasklike.dev",
             "dasklikeclusters",
-            &["get", "list", "watch", "delete"][..],
+            &["list", "watch", "delete"][..],
         ),
         ("dasklike.dev", "dasklikeclusters/status", &["patch"]),
         ("dasklike.dev", "dasklikeclusters/finalizers", &["update"]),
-        ("", "pods", &["get", "list", "watch", "create", "delete"]),
+        ("", "pods", &["list", "watch", "create", "delete"]),
         ("", "services", &apply),
-        ("", "secrets", &apply),
+        ("", "secrets", &["get", "list", "watch", "create", "patch"]),
         ("networking.k8s.io", "networkpolicies", &apply),
         (
             "policy",
             "poddisruptionbudgets",
-            &["get", "list", "watch", "create", "patch", "delete"],
+            &["list", "watch", "create", "patch", "delete"],
         ),
         ("events.k8s.io", "events", &["create", "patch"]),
     ]
@@ -175,11 +175,8 @@ fn where_clusters_run() -> Vec<Right> {
 
 fn lease(name: &str) -> Vec<Right> {
     let group = "coordination.k8s.io";
-    [
-        rights(group, "leases", &["create"], &[]),
-        rights(group, "leases", &["get", "update", "patch"], &[name]),
-    ]
-    .concat()
+    let named = rights(group, "leases", &["get", "update"], &[name]);
+    [rights(group, "leases", &["create"], &[]), named].concat()
 }
 
 fn rights(group: &str, resource: &str, verbs: &[&str], names: &[&str]) -> Vec<Right> {

@@ -6,7 +6,7 @@
 # The operator never writes a spec. It deletes a cluster only where `spec.idle.action` is Delete.
 - apiGroups: [dasklike.dev]
   resources: [dasklikeclusters]
-  verbs: [get, list, watch, delete]
+  verbs: [list, watch, delete]
 - apiGroups: [dasklike.dev]
   resources: [dasklikeclusters/status]
   verbs: [patch]
@@ -17,24 +17,24 @@
   verbs: [update]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, create, delete]
+  verbs: [list, watch, create, delete]
 # Server-side apply is `patch`, and `create` where there is nothing yet.
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch]
+  verbs: [list, watch, create, patch]
 # RBAC knows neither labels nor prefixes of names, and clusters' names are not known when this is installed. So the
-# right to the certificates' Secrets is one to all Secrets of these namespaces; the operator asks only for those with
-# its label, and watches their metadata alone. Set `namespaces` to bound it.
+# right to the certificates' Secrets is one to all Secrets of these namespaces; the operator watches only the metadata
+# of those with its label, and gets only those of its clusters. Set `namespaces` to bound it.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, list, watch, create, patch]
+  verbs: [list, watch, create, patch]
 # Deleted as soon as a restart of the scheduler would lose no work.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
