@@ -1,0 +1,256 @@
+//! The controller: watches that feed the indices, and a queue that looks at each cluster when it is named.
+//!
+//! Each watched namespace, or all of them as one, is a *scope* with watches, indices and a queue of its own; the
+//! bound on concurrent looks is shared.
+
+use crate::context::{Context, Settings};
+use crate::core::labels::MANAGED_SELECTOR;
+use crate::core::names::ClusterKey;
+use crate::demand::{Demands, Endpoints};
+use crate::error::Error;
+use crate::object_index::Kind;
+use crate::reconcile::reconcile;
+use crate::scope_watch::{ClusterWatch, Synced, watch_clusters, watch_objects, watch_pods};
+use crate::slim::SlimPod;
+use crate::tell::Teller;
+use dasklike_operator_api::DaskLikeCluster;
+use futures::future::join_all;
+use futures::{FutureExt, Stream, StreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
+use kube::runtime::reflector::{ObjectRef, store};
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tracing::{info, warn};
+
+/// Looks after clusters until `stop` comes to its end, then finishes what is under way.
+pub async fn run(
+    client: Client,
+    settings: Settings,
+    demands: Arc<Demands>,
+    endpoints: Arc<Endpoints>,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let (teller, telling) = Teller::new(client.clone(), settings.identity.clone());
+    let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency)));
+    let scopes: Vec<Scope> = match settings.namespaces.as_slice() {
+        [] => vec![None],
+        some => some.iter().cloned().map(Some).collect(),
+    }
+    .into_iter()
+    .map(|namespace| Scope {
+        namespace,
+        context: Arc::new(Context {
+            client: client.clone(),
+            default_image: settings.default_image.clone(),
+            pods: Default::default(),
+            objects: Default::default(),
+            memories: Default::default(),
+            dirty: Default::default(),
+            demands: demands.clone(),
+            endpoints: endpoints.clone(),
+            teller: teller.clone(),
+            permits: permits.clone(),
+        }),
+    })
+    .collect();
+    // Only the scopes hold tellers now: when they are done, so is the telling.
+    drop(teller);
+    let stop = stop.shared();
+    let runs = scopes
+        .iter()
+        .map(|scope| scope.run(settings.concurrency, stop.clone()));
+    let hear = hear_demands(&demands, &scopes);
+    let work = async {
+        tokio::select! {
+            () = hear => {}
+            _ = join_all(runs) => {}
+        }
+    };
+    work.await;
+    drop(scopes);
+    telling.await;
+}
+
+/// Passes on which schedulers said something new.
+async fn hear_demands(demands: &Demands, scopes: &[Scope]) {
+    loop {
+        for key in demands.changed().await {
+            for scope in scopes.iter().filter(|scope| scope.has(&key)) {
+                scope.context.dirty.mark(key.clone());
+            }
+        }
+    }
+}
+
+struct Scope {
+    /// None: all namespaces.
+    namespace: Option<String>,
+    context: Arc<Context>,
+}
+
+impl Scope {
+    fn has(&self, key: &ClusterKey) -> bool {
+        self.namespace
+            .as_ref()
+            .is_none_or(|name| *name == key.namespace)
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let client = self.context.client.clone();
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(client, namespace),
+            None => Api::all(client),
+        }
+    }
+
+    async fn run(&self, concurrency: u16, stop: impl Future<Output = ()> + Clone) {
+        let selected = watcher::Config::default().labels(MANAGED_SELECTOR);
+        let (reader, writer) = store::<DaskLikeCluster>();
+        let synced = Synced::new(5);
+        let context = &self.context;
+        let clusters = ClusterWatch::new(context, reader.clone(), writer);
+        let watches = async {
+            tokio::join!(
+                watch_clusters(self.api(), clusters),
+                watch_pods(self.api::<SlimPod>(), selected.clone(), context, &synced),
+                watch_objects(
+                    self.api::<PartialObjectMeta<Service>>(),
+                    selected.clone(),
+                    Kind::Service,
+                    context,
+                    &synced
+                ),
+                watch_objects(
+                    self.api::<PartialObjectMeta<Secret>>(),
+                    selected.clone(),
+                    Kind::Secret,
+                    context,
+                    &synced
+                ),
+                watch_objects(
+                    self.api::<PartialObjectMeta<NetworkPolicy>>(),
+                    selected.clone(),
+                    Kind::NetworkPolicy,
+                    context,
+                    &synced
+                ),
+                watch_objects(
+                    self.api::<PartialObjectMeta<PodDisruptionBudget>>(),
+                    selected.clone(),
+                    Kind::DisruptionBudget,
+                    context,
+                    &synced
+                ),
+            );
+        };
+        let looks = applier(
+            |cluster, context| Box::pin(look(cluster, context)),
+            retry,
+            context.clone(),
+            reader,
+            Box::pin(queue(context, &synced).take_until(stop)),
+            Config::default().concurrency(concurrency),
+        )
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                // Failed looks were told where they failed; what is left are clusters that went meanwhile.
+                tracing::debug!(%error, "a look was not made");
+            }
+        });
+        info!(
+            namespace = self.namespace.as_deref().unwrap_or("all"),
+            "watching"
+        );
+        tokio::select! {
+            () = looks => {}
+            () = watches => {}
+        }
+    }
+}
+
+/// The clusters that are to be looked at, once all watches have brought their first lists: before that, what is
+/// there would be taken for missing.
+fn queue<'a>(
+    context: &'a Context,
+    synced: &'a Synced,
+) -> impl Stream<Item = Result<ReconcileRequest<DaskLikeCluster>, Infallible>> + 'a {
+    let batches = stream::unfold(false, move |waited| async move {
+        if !waited {
+            synced.wait().await;
+        }
+        Some((context.dirty.take().await, true))
+    });
+    batches.flat_map(stream::iter).map(|key| {
+        let object = ObjectRef::new(&key.name).within(&key.namespace);
+        Ok(ReconcileRequest::from(object))
+    })
+}
+
+async fn look(cluster: Arc<DaskLikeCluster>, context: Arc<Context>) -> Result<Action, Error> {
+    let permit = context.permits.clone().acquire_owned().await;
+    let again = reconcile(cluster, context).await;
+    drop(permit);
+    Ok(match again? {
+        None => Action::await_change(),
+        Some(time) => {
+            let wait = Duration::try_from(time.duration_since(Timestamp::now()));
+            // A little late rather than a little early, when nothing would be due yet.
+            Action::requeue(wait.unwrap_or_default() + Duration::from_millis(10))
+        }
+    })
+}
+
+/// A failed look is told and tried again after 0.1, 0.2, 0.4 seconds and so on, up to a minute.
+fn retry(cluster: Arc<DaskLikeCluster>, error: &Error, context: Arc<Context>) -> Action {
+    let metadata = &cluster.metadata;
+    let key = ClusterKey::new(
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    );
+    let failures = context.memories.failed(&key);
+    let wait = backoff(
+        failures,
+        uid_fraction(metadata.uid.as_deref().unwrap_or_default()),
+    );
+    warn!(cluster = %key, category = error.category(), error = %error, failures, wait_ms = wait.as_millis(), "a look failed");
+    Action::requeue(wait)
+}
+
+/// `fraction` spreads many clusters that failed together.
+fn backoff(failures: u32, fraction: f64) -> Duration {
+    let doubled = 0.1 * f64::from(1_u32 << failures.saturating_sub(1).min(16));
+    Duration::from_secs_f64(doubled.min(60.0) * (0.75 + fraction / 2.0))
+}
+
+/// A number from 0 to 1 that differs from cluster to cluster.
+fn uid_fraction(uid: &str) -> f64 {
+    let sum: u32 = uid.bytes().map(u32::from).sum();
+    f64::from(sum % 100) / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_wait_longer_up_to_a_minute() {
+        let waits: Vec<u128> = [1, 2, 3, 10, 11, 40]
+            .map(|failures| backoff(failures, 0.5).as_millis())
+            .to_vec();
+        assert_eq!(waits, [100, 200, 400, 51_200, 60_000, 60_000]);
+        assert!(backoff(1, 0.0) < backoff(1, 1.0));
+    }
+}
