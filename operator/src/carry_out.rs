@@ -9,7 +9,8 @@ use crate::core::status::Refusal;
 use crate::error::{Error, is};
 use crate::object_index::is_owned;
 use crate::slim::SlimPod;
-use futures::{StreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams, Preconditions};
@@ -49,13 +50,17 @@ pub(crate) async fn carry_out(
 ) -> Done {
     let mut done = Done::default();
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
-    let deletes = plan
+    let deletes: Vec<BoxFuture<'_, Result<Delete, Error>>> = plan
         .deletes()
-        .map(|delete| let_go(cluster, context, &api, delete));
+        .map(|delete| let_go(cluster, context, &api, delete.clone()).boxed())
+        .collect();
     let mut deletes = stream::iter(deletes).buffer_unordered(IN_FLIGHT);
     while let Some(result) = deletes.next().await {
         match result {
-            Ok(delete) => done.deleted.push(delete.clone()),
+            Ok(delete) => {
+                context.progress.metrics().pod_deleted(delete.why.word());
+                done.deleted.push(delete);
+            }
             Err(error) => done.note(error),
         }
     }
@@ -64,11 +69,14 @@ pub(crate) async fn carry_out(
     if !make_pods {
         return done;
     }
-    let creates = wanted(cluster, plan).map(|pod| make(cluster, context, pod));
+    let creates = wanted(cluster, plan).map(|pod| make(cluster, context, pod).boxed());
     let mut creates = stream::iter(creates).buffer_unordered(IN_FLIGHT);
     while let Some(result) = creates.next().await {
         match result {
-            Ok(()) => done.created += 1,
+            Ok(()) => {
+                context.progress.metrics().pod_created();
+                done.created += 1;
+            }
             Err(error) => {
                 let refused = matches!(error, Error::Refused(_));
                 done.note(error);
@@ -126,12 +134,12 @@ async fn make(cluster: &ValidatedCluster, context: &Context, pod: Pod) -> Result
     }
 }
 
-async fn let_go<'a>(
+async fn let_go(
     cluster: &ValidatedCluster,
     context: &Context,
     api: &Api<Pod>,
-    delete: &'a Delete,
-) -> Result<&'a Delete, Error> {
+    delete: Delete,
+) -> Result<Delete, Error> {
     let params = DeleteParams {
         grace_period_seconds: delete
             .grace_seconds

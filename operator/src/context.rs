@@ -1,15 +1,17 @@
 //! What a look at a cluster works with.
 
+use crate::clock::Clock;
 use crate::core::names::ClusterKey;
 use crate::demand::{Demands, Endpoints};
 use crate::dirty::Dirty;
+use crate::edge::progress::Progress;
 use crate::memory::Memories;
 use crate::object_index::ObjectIndex;
 use crate::pod_index::PodIndex;
 use crate::tell::Teller;
+use crate::turns::Turns;
 use kube::Client;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// How to look after clusters.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// This operator's name in events.
     pub identity: Option<String>,
+    /// Where the time of day comes from.
+    pub clock: Clock,
 }
 
 /// What one watched namespace, or all of them, share.
@@ -35,8 +39,10 @@ pub(crate) struct Context {
     pub(crate) demands: Arc<Demands>,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) teller: Teller,
+    pub(crate) progress: Progress,
+    pub(crate) clock: Clock,
     /// Bounds the looks of all watched namespaces together.
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) turns: Arc<Turns>,
 }
 
 impl Context {

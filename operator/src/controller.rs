@@ -7,16 +7,17 @@ use crate::context::{Context, Settings};
 use crate::core::labels::MANAGED_SELECTOR;
 use crate::core::names::ClusterKey;
 use crate::demand::{Demands, Endpoints};
+use crate::edge::progress::Progress;
 use crate::error::Error;
+use crate::metrics::Outcome;
 use crate::object_index::Kind;
 use crate::reconcile::reconcile;
 use crate::scope_watch::{ClusterWatch, Synced, watch_clusters, watch_objects, watch_pods};
-use crate::slim::SlimPod;
 use crate::tell::Teller;
+use crate::turns::Turns;
 use dasklike_operator_api::DaskLikeCluster;
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, Stream, StreamExt, stream};
-use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -26,10 +27,11 @@ use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 /// Looks after clusters until `stop` comes to its end, then finishes what is under way.
@@ -38,10 +40,11 @@ pub async fn run(
     settings: Settings,
     demands: Arc<Demands>,
     endpoints: Arc<Endpoints>,
-    stop: impl Future<Output = ()> + Send,
+    progress: Progress,
+    stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let (teller, telling) = Teller::new(client.clone(), settings.identity.clone());
-    let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency)));
+    let turns = Arc::new(Turns::new(settings.concurrency, progress.clone()));
     let scopes: Vec<Scope> = match settings.namespaces.as_slice() {
         [] => vec![None],
         some => some.iter().cloned().map(Some).collect(),
@@ -59,16 +62,19 @@ pub async fn run(
             demands: demands.clone(),
             endpoints: endpoints.clone(),
             teller: teller.clone(),
-            permits: permits.clone(),
+            progress: progress.clone(),
+            clock: settings.clock,
+            turns: turns.clone(),
         }),
     })
     .collect();
     // Only the scopes hold tellers now: when they are done, so is the telling.
     drop(teller);
     let stop = stop.shared();
-    let runs = scopes
+    let runs: Vec<BoxFuture<'static, ()>> = scopes
         .iter()
-        .map(|scope| scope.run(settings.concurrency, stop.clone()));
+        .map(|scope| scope.clone().run(stop.clone()).boxed())
+        .collect();
     let hear = hear_demands(&demands, &scopes);
     let work = async {
         tokio::select! {
@@ -92,6 +98,7 @@ async fn hear_demands(demands: &Demands, scopes: &[Scope]) {
     }
 }
 
+#[derive(Clone)]
 struct Scope {
     /// None: all namespaces.
     namespace: Option<String>,
@@ -116,53 +123,38 @@ impl Scope {
         }
     }
 
-    async fn run(&self, concurrency: u16, stop: impl Future<Output = ()> + Clone) {
+    fn watch<K>(&self, kind: Kind, synced: &Arc<Synced>) -> BoxFuture<'static, ()>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    {
+        let selected = watcher::Config::default().labels(MANAGED_SELECTOR);
+        let api = self.api::<PartialObjectMeta<K>>();
+        watch_objects(api, selected, kind, self.context.clone(), synced.clone()).boxed()
+    }
+
+    async fn run(self, stop: impl Future<Output = ()> + Send) {
         let selected = watcher::Config::default().labels(MANAGED_SELECTOR);
         let (reader, writer) = store::<DaskLikeCluster>();
-        let synced = Synced::new(5);
+        let synced = Arc::new(Synced::new(5));
         let context = &self.context;
         let clusters = ClusterWatch::new(context, reader.clone(), writer);
-        let watches = async {
-            tokio::join!(
-                watch_clusters(self.api(), clusters),
-                watch_pods(self.api::<SlimPod>(), selected.clone(), context, &synced),
-                watch_objects(
-                    self.api::<PartialObjectMeta<Service>>(),
-                    selected.clone(),
-                    Kind::Service,
-                    context,
-                    &synced
-                ),
-                watch_objects(
-                    self.api::<PartialObjectMeta<Secret>>(),
-                    selected.clone(),
-                    Kind::Secret,
-                    context,
-                    &synced
-                ),
-                watch_objects(
-                    self.api::<PartialObjectMeta<NetworkPolicy>>(),
-                    selected.clone(),
-                    Kind::NetworkPolicy,
-                    context,
-                    &synced
-                ),
-                watch_objects(
-                    self.api::<PartialObjectMeta<PodDisruptionBudget>>(),
-                    selected.clone(),
-                    Kind::DisruptionBudget,
-                    context,
-                    &synced
-                ),
-            );
-        };
+        let watches = join_all([
+            watch_clusters(self.api(), clusters).boxed(),
+            watch_pods(self.api(), selected, context.clone(), synced.clone()).boxed(),
+            self.watch::<Service>(Kind::Service, &synced),
+            self.watch::<Secret>(Kind::Secret, &synced),
+            self.watch::<NetworkPolicy>(Kind::NetworkPolicy, &synced),
+            self.watch::<PodDisruptionBudget>(Kind::DisruptionBudget, &synced),
+        ]);
         let looks = applier(
-            |cluster, context| Box::pin(look(cluster, context)),
+            |cluster, context| look(cluster, context).boxed(),
             retry,
             context.clone(),
             reader,
-            Box::pin(queue(context, &synced).take_until(stop)),
-            Config::default().concurrency(concurrency),
+            Box::pin(queue(context.clone(), synced.clone()).take_until(stop)),
+            // Not bounded here: `Turns` bounds all scopes together.
+            Config::default(),
         )
         .for_each(|result| async move {
             if let Err(error) = result {
@@ -176,22 +168,24 @@ impl Scope {
         );
         tokio::select! {
             () = looks => {}
-            () = watches => {}
+            _ = watches => {}
         }
     }
 }
 
 /// The clusters that are to be looked at, once all watches have brought their first lists: before that, what is
 /// there would be taken for missing.
-fn queue<'a>(
-    context: &'a Context,
-    synced: &'a Synced,
-) -> impl Stream<Item = Result<ReconcileRequest<DaskLikeCluster>, Infallible>> + 'a {
-    let batches = stream::unfold(false, move |waited| async move {
-        if !waited {
+fn queue(
+    context: Arc<Context>,
+    synced: Arc<Synced>,
+) -> impl Stream<Item = Result<ReconcileRequest<DaskLikeCluster>, Infallible>> + Send {
+    let first = (context, Some(synced));
+    let batches = stream::unfold(first, |(context, unsynced)| async move {
+        if let Some(synced) = unsynced {
             synced.wait().await;
         }
-        Some((context.dirty.take().await, true))
+        let keys = context.dirty.take().await;
+        Some((keys, (context, None)))
     });
     batches.flat_map(stream::iter).map(|key| {
         let object = ObjectRef::new(&key.name).within(&key.namespace);
@@ -200,30 +194,40 @@ fn queue<'a>(
 }
 
 async fn look(cluster: Arc<DaskLikeCluster>, context: Arc<Context>) -> Result<Action, Error> {
-    let permit = context.permits.clone().acquire_owned().await;
-    let again = reconcile(cluster, context).await;
-    drop(permit);
+    let turn = context.turns.take().await;
+    let counted = context.progress.reconcile(key(&cluster).to_string());
+    let again = reconcile(cluster, context.clone()).await;
+    counted.end(match &again {
+        Ok(_) => Outcome::Success,
+        Err(_) => Outcome::Error,
+    });
+    drop(turn);
     Ok(match again? {
         None => Action::await_change(),
         Some(time) => {
-            let wait = Duration::try_from(time.duration_since(Timestamp::now()));
+            let wait = Duration::try_from(time.duration_since(context.clock.now()));
             // A little late rather than a little early, when nothing would be due yet.
             Action::requeue(wait.unwrap_or_default() + Duration::from_millis(10))
         }
     })
 }
 
-/// A failed look is told and tried again after 0.1, 0.2, 0.4 seconds and so on, up to a minute.
-fn retry(cluster: Arc<DaskLikeCluster>, error: &Error, context: Arc<Context>) -> Action {
+fn key(cluster: &DaskLikeCluster) -> ClusterKey {
     let metadata = &cluster.metadata;
-    let key = ClusterKey::new(
+    ClusterKey::new(
         metadata.namespace.clone().unwrap_or_default(),
         metadata.name.clone().unwrap_or_default(),
-    );
+    )
+}
+
+/// A failed look is told and tried again after 0.1, 0.2, 0.4 seconds and so on, up to a minute.
+fn retry(cluster: Arc<DaskLikeCluster>, error: &Error, context: Arc<Context>) -> Action {
+    let key = key(&cluster);
+    context.progress.metrics().failed(error.category());
     let failures = context.memories.failed(&key);
     let wait = backoff(
         failures,
-        uid_fraction(metadata.uid.as_deref().unwrap_or_default()),
+        uid_fraction(cluster.metadata.uid.as_deref().unwrap_or_default()),
     );
     warn!(cluster = %key, category = error.category(), error = %error, failures, wait_ms = wait.as_millis(), "a look failed");
     Action::requeue(wait)

@@ -3,10 +3,10 @@
 use anyhow::Context;
 use clap::Parser;
 use dasklike_operator::args::{Args, Command, RunArgs};
-use dasklike_operator::demand::{Demands, Endpoints};
-use dasklike_operator::{Settings, controller, logs};
+use dasklike_operator::clock::Clock;
+use dasklike_operator::edge::run::RunConfig;
+use dasklike_operator::{Settings, edge, logs};
 use std::io::Write;
-use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> anyhow::Result<()> {
@@ -31,14 +31,27 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
         provider.install_default().is_ok(),
         "another TLS provider is installed already"
     );
-    let client = kube::Client::try_default()
+    let kubernetes = kube::Config::infer()
         .await
         .context("no way to the Kubernetes API: run in a cluster, or set KUBECONFIG")?;
-    let settings = Settings {
-        namespaces: args.namespaces,
-        default_image: args.default_image,
-        concurrency: args.concurrency,
-        identity: args.identity,
+    let identity = match args.identity {
+        Some(identity) => identity,
+        None => hostname()?,
+    };
+    let config = RunConfig {
+        settings: Settings {
+            namespaces: args.namespaces,
+            default_image: args.default_image,
+            concurrency: args.concurrency,
+            identity: Some(identity.clone()),
+            clock: Clock::System,
+        },
+        http_port: args.http_port,
+        lease_namespace: args
+            .lease_namespace
+            .unwrap_or_else(|| kubernetes.default_namespace.clone()),
+        lease_name: args.lease_name,
+        identity,
     };
     let mut terminate = signal(SignalKind::terminate()).context("cannot hear SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot hear SIGINT")?;
@@ -48,15 +61,14 @@ async fn run(args: RunArgs) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    controller::run(
-        client,
-        settings,
-        Arc::new(Demands::default()),
-        Arc::new(Endpoints::default()),
-        stop,
-    )
-    .await;
-    Ok(())
+    Ok(edge::run::run(kubernetes, config, stop).await?)
+}
+
+/// The host's name, which is the pod's in Kubernetes.
+fn hostname() -> anyhow::Result<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .context("cannot read the host's name; give --identity")?;
+    Ok(name.trim().to_owned())
 }
 
 /// Data goes to stdout; a reader that closed it early is no error.

@@ -60,7 +60,7 @@ async fn look(
     context: &Context,
     memory: &mut Memory,
 ) -> Result<Option<Timestamp>, Error> {
-    let now = Timestamp::now();
+    let now = context.clock.now();
     let previous = previous(cluster, memory);
     let facts = validate::Facts {
         default_image: &context.default_image,

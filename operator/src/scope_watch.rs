@@ -52,8 +52,8 @@ impl Synced {
 pub(crate) async fn watch_pods(
     api: Api<SlimPod>,
     config: watcher::Config,
-    context: &Context,
-    synced: &Synced,
+    context: Arc<Context>,
+    synced: Arc<Synced>,
 ) {
     let mut events = watcher(api, config).default_backoff().boxed();
     let mut first = true;
@@ -74,8 +74,8 @@ pub(crate) async fn watch_objects<K>(
     api: Api<PartialObjectMeta<K>>,
     config: watcher::Config,
     kind: Kind,
-    context: &Context,
-    synced: &Synced,
+    context: Arc<Context>,
+    synced: Arc<Synced>,
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {

@@ -10,8 +10,10 @@ pub mod cluster;
 #[cfg(test)]
 mod decisions_test;
 pub mod demand;
+pub mod election;
 pub mod events;
 pub mod hash;
+pub mod health;
 pub mod labels;
 pub mod merge;
 pub mod names;
