@@ -7,10 +7,10 @@
 pub use crate::core::demand::{Demand, PoolDemand, WorkerDemand};
 pub use crate::core::names::ClusterKey;
 
+use crate::dirty::Dirty;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
 
 /// What the schedulers want, by cluster.
 #[derive(Debug, Default)]
@@ -21,21 +21,12 @@ pub struct Demands {
 impl Demands {
     /// The last word of this cluster's scheduler; none while it is unknown or stale.
     pub fn get(&self, cluster: &ClusterKey) -> Option<Demand> {
-        self.map.lock().values.get(cluster).cloned()
+        self.map.get(cluster)
     }
 
     /// Keeps what a scheduler said. Only what may change a decision wakes the controller.
     pub fn put(&self, cluster: &ClusterKey, demand: Demand) {
-        let mut inner = self.map.lock();
-        let tell = inner
-            .values
-            .get(cluster)
-            .is_none_or(|earlier| demand.differs_from(earlier));
-        inner.values.insert(cluster.clone(), demand);
-        if tell {
-            inner.changed.insert(cluster.clone());
-            self.map.notify.notify_one();
-        }
+        self.map.set(cluster, demand, Demand::differs_from);
     }
 
     /// Forgets what a scheduler said: it is gone, or has been silent for too long.
@@ -45,7 +36,7 @@ impl Demands {
 
     /// Waits until something changed and says for which clusters. For one listener.
     pub async fn changed(&self) -> BTreeSet<ClusterKey> {
-        self.map.changed().await
+        self.map.changed.take().await
     }
 }
 
@@ -80,76 +71,66 @@ pub struct Endpoints {
 impl Endpoints {
     /// Where this cluster's scheduler is; none when there is none that answers.
     pub fn get(&self, cluster: &ClusterKey) -> Option<Endpoint> {
-        self.map.lock().values.get(cluster).cloned()
+        self.map.get(cluster)
     }
 
     /// Sets or removes a scheduler; the listener hears of it only when it differs.
     pub fn set(&self, cluster: &ClusterKey, endpoint: Option<Endpoint>) {
-        let Some(endpoint) = endpoint else {
-            self.map.remove(cluster);
-            return;
-        };
-        let mut inner = self.map.lock();
-        if inner.values.get(cluster) != Some(&endpoint) {
-            inner.values.insert(cluster.clone(), endpoint);
-            inner.changed.insert(cluster.clone());
-            self.map.notify.notify_one();
+        match endpoint {
+            Some(endpoint) => self.map.set(cluster, endpoint, Endpoint::ne),
+            None => self.map.remove(cluster),
         }
     }
 
     /// Waits until something changed and says for which clusters. For one listener.
     pub async fn changed(&self) -> BTreeSet<ClusterKey> {
-        self.map.changed().await
+        self.map.changed.take().await
     }
 }
 
 /// A map whose changed keys are told to one listener.
 #[derive(Debug)]
 struct Watched<V> {
-    inner: Mutex<Inner<V>>,
-    notify: Notify,
-}
-
-#[derive(Debug)]
-struct Inner<V> {
-    values: BTreeMap<ClusterKey, V>,
-    changed: BTreeSet<ClusterKey>,
+    values: Mutex<BTreeMap<ClusterKey, V>>,
+    changed: Dirty,
 }
 
 impl<V> Default for Watched<V> {
     fn default() -> Watched<V> {
         Watched {
-            inner: Mutex::new(Inner {
-                values: BTreeMap::new(),
-                changed: BTreeSet::new(),
-            }),
-            notify: Notify::new(),
+            values: Mutex::default(),
+            changed: Dirty::default(),
         }
     }
 }
 
-impl<V> Watched<V> {
-    /// A panic while the lock is held cannot leave the maps half written: every write is one insert or remove.
-    fn lock(&self) -> MutexGuard<'_, Inner<V>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+impl<V: Clone> Watched<V> {
+    /// A panic while the lock is held cannot leave the map half written: every write is one insert or remove.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ClusterKey, V>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remove(&self, key: &ClusterKey) {
-        let mut inner = self.lock();
-        if inner.values.remove(key).is_some() {
-            inner.changed.insert(key.clone());
-            self.notify.notify_one();
+    fn get(&self, key: &ClusterKey) -> Option<V> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Sets a value, and tells of it if `differs` says so of it and the one before.
+    fn set(&self, key: &ClusterKey, value: V, differs: impl FnOnce(&V, &V) -> bool) {
+        let mut values = self.lock();
+        let tell = values
+            .get(key)
+            .is_none_or(|earlier| differs(&value, earlier));
+        values.insert(key.clone(), value);
+        drop(values);
+        if tell {
+            self.changed.mark(key.clone());
         }
     }
 
-    async fn changed(&self) -> BTreeSet<ClusterKey> {
-        loop {
-            // `notify_one` keeps a permit when nobody waits, so nothing is missed between the look and the wait.
-            self.notify.notified().await;
-            let changed = std::mem::take(&mut self.lock().changed);
-            if !changed.is_empty() {
-                return changed;
-            }
+    fn remove(&self, key: &ClusterKey) {
+        let removed = self.lock().remove(key).is_some();
+        if removed {
+            self.changed.mark(key.clone());
         }
     }
 }

@@ -9,3 +9,6 @@ mod lease;
 
 #[path = "faults/demand.rs"]
 mod demand;
+
+#[path = "faults/controller.rs"]
+mod controller;

@@ -115,6 +115,7 @@ async fn with_operator(
         "operator",
         "DaskLikeClusters until their pods exist, against a bare client that creates the same objects",
     );
+    report.fact("arguments", std::env::args().skip(1).collect::<Vec<_>>().join(" "));
     report.fact("clusters", format_args!("{} of 1 + {}", args.clusters, args.workers));
     report.fact("objects", kinds);
     report.fact("in flight", IN_FLIGHT);

@@ -5,3 +5,4 @@ pub mod demand_client;
 pub mod http;
 pub mod lease;
 pub mod progress;
+pub mod run;

@@ -44,10 +44,12 @@ impl Kubelet {
     async fn run(mut self) {
         let api = self.api.clone();
         loop {
+            // What this pass itself changes asks for another one.
             let seen = api.with_store(|store| {
+                let seen = store.revision();
                 collect_garbage(store);
                 self.work(store);
-                store.revision()
+                seen
             });
             let next = self.due.values().map(|(_, at)| *at).min();
             let next = next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));

@@ -21,6 +21,7 @@ pub mod delete;
 pub mod fault;
 pub mod kubelet;
 pub mod list;
+pub mod normal;
 pub mod refusal;
 pub mod route;
 pub mod schema;

@@ -27,7 +27,8 @@ fn candidate(client: Client, identity: &str) -> (Candidate, Progress) {
 
 fn leader_metric(progress: &Progress) -> bool {
     let text = progress.metrics().text().unwrap();
-    text.contains("dasklike_operator_leader 1")
+    text.lines()
+        .any(|line| line == "dasklike_operator_leader 1")
 }
 
 async fn within<T>(seconds: f64, what: &str, future: impl Future<Output = T>) -> T {
@@ -110,7 +111,7 @@ async fn a_leader_whose_lease_is_deleted_stops_within_a_retry() {
 /// the same time, and in the end one does.
 #[tokio::test(start_paused = true)]
 async fn never_do_two_lead_whatever_fails() {
-    for seed in 0..20 {
+    for seed in 0..6 {
         for fault in ALL {
             let api = FakeApi::new();
             api.set_faults(Faults::seeded(seed, fault, 200));
@@ -131,7 +132,7 @@ async fn never_do_two_lead_whatever_fails() {
                         }
                         *changes.lock().unwrap() += 1;
                         // Now and then one hands over of its own will.
-                        let enough = tokio::time::sleep(Duration::from_secs(100 + 10 * seed));
+                        let enough = tokio::time::sleep(Duration::from_secs(100 + 30 * seed));
                         let asked = tokio::select! {
                             _ = candidate.lost() => false,
                             () = enough => true,
