@@ -58,12 +58,6 @@ pub async fn ready(namespace: &Namespace, name: &str) -> Pod {
     .await
 }
 
-/// The address of a pod that has one.
-pub fn address(pod: &Pod) -> String {
-    let status = pod.status.as_ref().expect("the pod has no status");
-    status.pod_ip.clone().expect("the pod has no address")
-}
-
 /// What the scheduler in this pod shows over HTTP, asked through the API server.
 pub async fn snapshot(namespace: &Namespace, scheduler: &str) -> Result<Value, String> {
     let path = format!(
