@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 
 /// Requests of one cluster that are under way at once. The API server's own fairness is the only other limit.
 const IN_FLIGHT: usize = 32;
@@ -118,16 +118,19 @@ async fn make(cluster: &ValidatedCluster, context: &Context, pod: Pod) -> Result
         }
         // An earlier attempt whose answer was lost made it, or it is somebody else's.
         Err(error) if is(&error, 409) => {
+            // A list of one: pods are listed anyway, so no right to read them one by one is needed.
+            let named = ListParams::default().fields(&format!("metadata.name={name}"));
             let found = api
-                .get(&name)
+                .list(&named)
                 .await
                 .map_err(|error| Error::of("read", &object, error))?;
-            match is_owned(&found.metadata, &cluster.uid) {
-                true => {
-                    context.pods.created(&slim(found));
+            match found.items.into_iter().next() {
+                None => Err(Error::of("create", &object, error)),
+                Some(pod) if is_owned(&pod.metadata, &cluster.uid) => {
+                    context.pods.created(&slim(pod));
                     Ok(())
                 }
-                false => Err(Error::name_taken(&object)),
+                Some(_) => Err(Error::name_taken(&object)),
             }
         }
         Err(error) => Err(Error::of("create", &object, error)),
@@ -157,8 +160,8 @@ async fn let_go(
                 .deleting(&cluster.key, &delete.name, &delete.uid);
             Ok(delete)
         }
-        // It is gone, or another is in its place.
-        Err(error) if is(&error, 404) || is(&error, 409) => {
+        // A conflict (another is in its place, say) is tried again on what the watch shows by then.
+        Err(error) if is(&error, 404) => {
             context.pods.gone(&cluster.key, &delete.name, &delete.uid);
             Ok(delete)
         }

@@ -20,7 +20,9 @@ fn kinds() -> [ApiResource; 5] {
         ("policy", "v1", "PodDisruptionBudget"),
         ("", "v1", "Pod"),
     ]
-    .map(|(group, version, kind)| ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)))
+    .map(|(group, version, kind)| {
+        ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+    })
 }
 
 /// An object to create, and what it is.
@@ -54,10 +56,18 @@ fn strip(object: DynamicObject, resource: &ApiResource) -> Result<DynamicObject>
     value["metadata"] = json!({
         "name": metadata["name"], "labels": metadata["labels"], "annotations": metadata["annotations"],
     });
-    let map = value.as_object_mut().context("an object is a JSON object")?;
+    let map = value
+        .as_object_mut()
+        .context("an object is a JSON object")?;
     map.remove("status");
     if let Some(spec) = map.get_mut("spec").and_then(Value::as_object_mut) {
-        for added in ["nodeName", "clusterIP", "clusterIPs", "serviceAccountName", "serviceAccount"] {
+        for added in [
+            "nodeName",
+            "clusterIP",
+            "clusterIPs",
+            "serviceAccountName",
+            "serviceAccount",
+        ] {
             spec.remove(added);
         }
     }
@@ -70,7 +80,10 @@ pub(crate) fn counts(copies: &[Copy]) -> String {
     for copy in copies {
         *counts.entry(copy.resource.kind.as_str()).or_default() += 1;
     }
-    let words: Vec<String> = counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+    let words: Vec<String> = counts
+        .iter()
+        .map(|(kind, n)| format!("{n} {kind}"))
+        .collect();
     words.join(", ")
 }
 
@@ -81,7 +94,9 @@ pub(crate) fn workers_of_first(copies: &[Copy], kept: usize) -> Vec<Copy> {
         let name = copy.object.metadata.name.as_deref()?;
         name.strip_prefix(&prefix)?.parse().ok()
     };
-    let added = copies.iter().filter(|copy| index(copy).is_some_and(|i| i >= kept));
+    let added = copies
+        .iter()
+        .filter(|copy| index(copy).is_some_and(|i| i >= kept));
     added
         .map(|copy| Copy {
             resource: copy.resource.clone(),
@@ -93,18 +108,25 @@ pub(crate) fn workers_of_first(copies: &[Copy], kept: usize) -> Vec<Copy> {
 /// Creates them all.
 pub(crate) async fn create(client: &Client, namespace: &str, copies: &[Copy]) -> Result<()> {
     let requests = stream::iter(copies).map(|copy| async move {
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &copy.resource);
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), namespace, &copy.resource);
         api.create(&PostParams::default(), &copy.object).await?;
         anyhow::Ok(())
     });
-    requests.buffer_unordered(IN_FLIGHT).try_collect::<()>().await
+    requests
+        .buffer_unordered(IN_FLIGHT)
+        .try_collect::<()>()
+        .await
 }
 
 /// Deletes them all.
 pub(crate) async fn delete(client: &Client, namespace: &str) -> Result<()> {
     for resource in kinds() {
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-        let (delete, all) = (DeleteParams::default().grace_period(0), ListParams::default().labels(MANAGED));
+        let (delete, all) = (
+            DeleteParams::default().grace_period(0),
+            ListParams::default().labels(MANAGED),
+        );
         match api.delete_collection(&delete, &all).await {
             // The API server deletes no Services together.
             Err(kube::Error::Api(status)) if status.code == 405 => one_by_one(&api, &all).await?,
@@ -121,5 +143,8 @@ async fn one_by_one(api: &Api<DynamicObject>, which: &ListParams) -> Result<()> 
         api.delete(&name, &DeleteParams::default()).await?;
         anyhow::Ok(())
     });
-    requests.buffer_unordered(IN_FLIGHT).try_collect::<()>().await
+    requests
+        .buffer_unordered(IN_FLIGHT)
+        .try_collect::<()>()
+        .await
 }

@@ -23,19 +23,28 @@ pub(crate) struct Clusters {
 
 impl Clusters {
     /// Installs the definition and makes two empty namespaces.
-    pub(crate) async fn prepare(client: &Client, clusters: usize, workers: usize) -> Result<Clusters> {
+    pub(crate) async fn prepare(
+        client: &Client,
+        clusters: usize,
+        workers: usize,
+    ) -> Result<Clusters> {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         for name in [OURS, BARE] {
             delete_namespace(&namespaces, name).await?;
             let namespace = serde_json::from_value(json!({"metadata": {"name": name}}))?;
-            namespaces.create(&PostParams::default(), &namespace).await?;
+            namespaces
+                .create(&PostParams::default(), &namespace)
+                .await?;
         }
         let definition = serde_json::to_value(dasklike_operator_api::definition())?;
         let kind = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
-        let definitions: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+        let definitions: Api<DynamicObject> =
+            Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
         let name = "dasklikeclusters.dasklike.dev";
         let apply = PatchParams::apply("dasklike-bench").force();
-        definitions.patch(name, &apply, &Patch::Apply(definition)).await?;
+        definitions
+            .patch(name, &apply, &Patch::Apply(definition))
+            .await?;
         wait("the definition is established", || async {
             let definition = definitions.get(name).await?;
             Ok(has_condition(&definition.data, "Established"))
@@ -65,7 +74,10 @@ impl Clusters {
                 anyhow::Ok(())
             }
         });
-        requests.buffer_unordered(IN_FLIGHT).try_collect::<()>().await
+        requests
+            .buffer_unordered(IN_FLIGHT)
+            .try_collect::<()>()
+            .await
     }
 
     /// Waits until all of them say so.
@@ -83,7 +95,8 @@ impl Clusters {
     pub(crate) async fn scale_first(&self, client: &Client, workers: usize) -> Result<()> {
         let patch = json!({"spec": {"worker": {"replicas": workers}}});
         let api = api(client);
-        api.patch(&name(0), &PatchParams::default(), &Patch::Merge(patch)).await?;
+        api.patch(&name(0), &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
         Ok(())
     }
 
@@ -126,7 +139,10 @@ fn cluster(number: usize, workers: usize) -> Value {
 
 fn has_condition(object: &Value, wanted: &str) -> bool {
     let conditions = object["status"]["conditions"].as_array();
-    conditions.is_some_and(|c| c.iter().any(|c| c["type"] == wanted && c["status"] == "True"))
+    conditions.is_some_and(|c| {
+        c.iter()
+            .any(|c| c["type"] == wanted && c["status"] == "True")
+    })
 }
 
 async fn delete_namespace(namespaces: &Api<Namespace>, name: &str) -> Result<()> {
@@ -140,10 +156,16 @@ async fn delete_namespace(namespaces: &Api<Namespace>, name: &str) -> Result<()>
     .await
 }
 
-async fn wait<F: Future<Output = Result<bool>>>(what: &str, mut holds: impl FnMut() -> F) -> Result<()> {
+async fn wait<F: Future<Output = Result<bool>>>(
+    what: &str,
+    mut holds: impl FnMut() -> F,
+) -> Result<()> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
-        if holds().await.with_context(|| format!("cannot tell whether {what}"))? {
+        if holds()
+            .await
+            .with_context(|| format!("cannot tell whether {what}"))?
+        {
             return Ok(());
         }
         if tokio::time::Instant::now() >= deadline {

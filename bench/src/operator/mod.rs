@@ -72,7 +72,10 @@ async fn measure(args: &OperatorArgs) -> Result<()> {
     }
     let mut report = outcome?;
     if let Some(scripted) = &scripted {
-        report.fact("schedulers", format_args!("{} streams of demand were open", scripted.open()));
+        report.fact(
+            "schedulers",
+            format_args!("{} streams of demand were open", scripted.open()),
+        );
     }
     drop(operator);
     clusters.remove(&client).await?;
@@ -115,17 +118,48 @@ async fn with_operator(
         "operator",
         "DaskLikeClusters until their pods exist, against a bare client that creates the same objects",
     );
-    report.fact("arguments", std::env::args().skip(1).collect::<Vec<_>>().join(" "));
-    report.fact("clusters", format_args!("{} of 1 + {}", args.clusters, args.workers));
+    report.fact(
+        "arguments",
+        std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+    );
+    report.fact(
+        "clusters",
+        format_args!("{} of 1 + {}", args.clusters, args.workers),
+    );
     report.fact("objects", kinds);
     report.fact("in flight", IN_FLIGHT);
-    report.figure("\nthe operator starts and leads", operator.led_after().as_secs_f64(), " s", Target::AtMost(1.0));
-    report.figure("until all pods exist", ours.as_secs_f64(), " s", Target::None);
+    report.figure(
+        "\nthe operator starts and leads",
+        operator.led_after().as_secs_f64(),
+        " s",
+        Target::AtMost(1.0),
+    );
+    report.figure(
+        "until all pods exist",
+        ours.as_secs_f64(),
+        " s",
+        Target::None,
+    );
     report.figure("the bare client", theirs.as_secs_f64(), " s", Target::None);
     let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
-    report.figure("the operator takes", ratio, " times as long", Target::AtMost(1.5));
-    report.figure("until all clusters are Ready", ready.as_secs_f64(), " s", Target::None);
-    report.figure("operator's processor time until then", busy.cpu.as_secs_f64(), " s", Target::None);
+    report.figure(
+        "the operator takes",
+        ratio,
+        " times as long",
+        Target::AtMost(1.5),
+    );
+    report.figure(
+        "until all clusters are Ready",
+        ready.as_secs_f64(),
+        " s",
+        Target::None,
+    );
+    report.figure(
+        "operator's processor time until then",
+        busy.cpu.as_secs_f64(),
+        " s",
+        Target::None,
+    );
     settled(args, operator, &mut report).await?;
     if args.scale_to > 0 {
         scale(args, client, clusters, &mut report).await?;
@@ -144,7 +178,10 @@ async fn settled(args: &OperatorArgs, operator: &Operator, report: &mut Report) 
     let requests = requests - before.requests;
     let cpu = usage.cpu.saturating_sub(before.usage.cpu);
     report.figure(
-        &format!("settled, requests in {} s but for the Lease and watches", args.settled_seconds),
+        &format!(
+            "settled, requests in {} s but for the Lease and watches",
+            args.settled_seconds
+        ),
         requests,
         "",
         Target::AtMost(0.0),
@@ -158,7 +195,12 @@ async fn settled(args: &OperatorArgs, operator: &Operator, report: &mut Report) 
     Ok(())
 }
 
-async fn scale(args: &OperatorArgs, client: &Client, clusters: &Clusters, report: &mut Report) -> Result<()> {
+async fn scale(
+    args: &OperatorArgs,
+    client: &Client,
+    clusters: &Clusters,
+    report: &mut Report,
+) -> Result<()> {
     ensure!(
         args.scale_to > args.workers,
         "--scale-to has to be more than --workers: a scale-down waits for pods to end"
@@ -173,21 +215,33 @@ async fn scale(args: &OperatorArgs, client: &Client, clusters: &Clusters, report
 
     let objects = bare::read_back(client, clusters.namespace()).await?;
     let pods = bare::workers_of_first(&objects, args.workers);
-    ensure!(pods.len() == added, "{} new pods instead of {added}", pods.len());
+    ensure!(
+        pods.len() == added,
+        "{} new pods instead of {added}",
+        pods.len()
+    );
     let count = PodCount::start(client, clusters.bare_namespace()).await?;
     let began = Instant::now();
     bare::create(client, clusters.bare_namespace(), &pods).await?;
     count.reach(added).await?;
     let theirs = began.elapsed();
     report.figure(
-        &format!("one cluster scaled from {} to {} workers, until the pods exist", args.workers, args.scale_to),
+        &format!(
+            "one cluster scaled from {} to {} workers, until the pods exist",
+            args.workers, args.scale_to
+        ),
         ours.as_secs_f64(),
         " s",
         Target::None,
     );
     report.figure("the bare client", theirs.as_secs_f64(), " s", Target::None);
     let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
-    report.figure("the operator takes", ratio, " times as long", Target::AtMost(1.5));
+    report.figure(
+        "the operator takes",
+        ratio,
+        " times as long",
+        Target::AtMost(1.5),
+    );
     Ok(())
 }
 

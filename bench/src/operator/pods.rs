@@ -3,7 +3,8 @@
 use anyhow::{Result, bail};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::watcher::{self, Event, metadata_watcher};
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -21,16 +22,20 @@ pub(crate) struct PodCount {
 impl PodCount {
     /// Starts the watch and waits until it has seen what is there now.
     pub(crate) async fn start(client: &Client, namespace: &str) -> Result<PodCount> {
-        let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        let api: Api<PartialObjectMeta<Pod>> = Api::namespaced(client.clone(), namespace);
         let (sender, mut count) = watch::channel(None);
         let task = tokio::spawn(async move {
-            let mut events = Box::pin(metadata_watcher(api, watcher::Config::default()));
+            let mut events = Box::pin(watcher::watcher(api, watcher::Config::default()));
             let (mut names, mut listed) = (std::collections::BTreeSet::new(), false);
             while let Ok(Some(event)) = events.try_next().await {
                 match event {
                     Event::Init => names.clear(),
-                    Event::InitApply(pod) | Event::Apply(pod) => drop(names.insert(pod.metadata.uid)),
-                    Event::Delete(pod) => drop(names.remove(&pod.metadata.uid)),
+                    Event::InitApply(pod) | Event::Apply(pod) => {
+                        names.insert(pod.metadata.uid);
+                    }
+                    Event::Delete(pod) => {
+                        names.remove(&pod.metadata.uid);
+                    }
                     Event::InitDone => listed = true,
                 }
                 if listed {

@@ -46,11 +46,25 @@ impl Operator {
         };
         remove_old_lease(args).await?;
         let folder = tempfile::tempdir().context("cannot make a folder for the operator's log")?;
-        let log = File::create(folder.path().join("log")).context("cannot make the operator's log")?;
+        let log =
+            File::create(folder.path().join("log")).context("cannot make the operator's log")?;
         let began = Instant::now();
         let child = command
-            .args(["run", "--identity", "bench", "--lease-namespace", NAMESPACE, "--lease-name", LEASE])
-            .args(["--default-image", "localhost/dasklike:dev", "--http-port", &HTTP_PORT.to_string()])
+            .args([
+                "run",
+                "--identity",
+                "bench",
+                "--lease-namespace",
+                NAMESPACE,
+                "--lease-name",
+                LEASE,
+            ])
+            .args([
+                "--default-image",
+                "localhost/dasklike:dev",
+                "--http-port",
+                &HTTP_PORT.to_string(),
+            ])
             .env("KUBECONFIG", &args.kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -69,7 +83,11 @@ impl Operator {
 
     async fn wait_until_it_leads(&mut self, began: Instant) -> Result<()> {
         loop {
-            if self.metrics().await.is_ok_and(|m| m.lines().any(|l| l == "dasklike_operator_leader 1")) {
+            if self
+                .metrics()
+                .await
+                .is_ok_and(|m| m.lines().any(|l| l == "dasklike_operator_leader 1"))
+            {
                 self.led_after = began.elapsed();
                 return Ok(());
             }
@@ -106,11 +124,16 @@ impl Operator {
         let kilobytes: f64 = peak.trim_end_matches(" kB").parse()?;
         let stat = std::fs::read_to_string(format!("{folder}/stat"))?;
         // The fields after the program's name, which may hold spaces: user and system time are the 12th and 13th.
-        let after = stat.rsplit_once(") ").context("/proc/PID/stat has a name")?.1;
+        let after = stat
+            .rsplit_once(") ")
+            .context("/proc/PID/stat has a name")?
+            .1;
         let ticks = after.split(' ').skip(11).take(2).map(str::parse::<u64>);
         let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
         Ok(Usage {
-            cpu: Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64),
+            cpu: Duration::from_secs_f64(
+                ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+            ),
             peak_megabytes: kilobytes / 1000.0,
         })
     }
@@ -135,15 +158,29 @@ impl Operator {
     /// Its requests to the API server so far, but for the Lease and watches.
     pub(crate) async fn requests(&self) -> Result<f64> {
         let text = self.metrics().await?;
-        let lines = text.lines().filter(|line| line.starts_with("dasklike_operator_api_requests_total{"));
-        let counted = lines.filter(|line| !line.contains("\"leases\"") && !line.contains("\"watch\""));
-        let values = counted.filter_map(|line| line.rsplit_once(' ')).map(|(_, value)| value.parse::<f64>());
-        values.sum::<Result<f64, _>>().context("a counter is no number")
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("dasklike_operator_api_requests_total{"));
+        let counted =
+            lines.filter(|line| !line.contains("\"leases\"") && !line.contains("\"watch\""));
+        let values = counted
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(_, value)| value.parse::<f64>());
+        values
+            .sum::<Result<f64, _>>()
+            .context("a counter is no number")
     }
 
     async fn metrics(&self) -> Result<String> {
         let url = format!("http://127.0.0.1:{HTTP_PORT}/metrics");
-        Ok(self.http.get(url).send().await?.error_for_status()?.text().await?)
+        Ok(self
+            .http
+            .get(url)
+            .send()
+            .await?
+            .error_for_status()?
+            .text()
+            .await?)
     }
 }
 
@@ -157,8 +194,12 @@ impl Drop for Operator {
 
 async fn remove_old_lease(args: &OperatorArgs) -> Result<()> {
     let client = super::client(args).await?;
-    let leases: kube::Api<k8s_openapi::api::coordination::v1::Lease> = kube::Api::namespaced(client, NAMESPACE);
-    match leases.delete(LEASE, &kube::api::DeleteParams::default()).await {
+    let leases: kube::Api<k8s_openapi::api::coordination::v1::Lease> =
+        kube::Api::namespaced(client, NAMESPACE);
+    match leases
+        .delete(LEASE, &kube::api::DeleteParams::default())
+        .await
+    {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => Ok(drop(other?)),
     }

@@ -52,7 +52,10 @@ impl Drop for Schedulers {
 
 /// Makes the range this machine's own and listens there.
 pub(crate) async fn start(client: &Client, range: &str) -> Result<Schedulers> {
-    ensure!(super::is_range(range), "{range} is no range of addresses: expected something like 10.0.0.0/24");
+    ensure!(
+        super::is_range(range),
+        "{range} is no range of addresses: expected something like 10.0.0.0/24"
+    );
     route("replace", range)?;
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
         .await
@@ -79,7 +82,10 @@ pub(crate) async fn start(client: &Client, range: &str) -> Result<Schedulers> {
 
 fn route(verb: &str, range: &str) -> Result<()> {
     let arguments = ["route", verb, "local", range, "dev", "lo"];
-    let status = Command::new("ip").args(arguments).status().context("cannot start ip")?;
+    let status = Command::new("ip")
+        .args(arguments)
+        .status()
+        .context("cannot start ip")?;
     if !status.success() {
         bail!("ip {} failed: it needs root", arguments.join(" "));
     }
@@ -89,24 +95,41 @@ fn route(verb: &str, range: &str) -> Result<()> {
 async fn serve(client: &Client, socket: TcpStream) -> Result<()> {
     socket.set_nodelay(true)?;
     let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-    let name = hello.client_hello().server_name().unwrap_or_default().to_owned();
+    let name = hello
+        .client_hello()
+        .server_name()
+        .unwrap_or_default()
+        .to_owned();
     let config = config(client, &name).await?;
     let socket = hello.into_stream(Arc::new(config)).await?;
     let service = TowerToHyperService::new(AdminServer::new(Busy { cluster: name }));
     let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    server.serve_connection(TokioIo::new(socket), service).await?;
+    server
+        .serve_connection(TokioIo::new(socket), service)
+        .await?;
     Ok(())
 }
 
 /// The scheduler's side of a cluster, out of its Secret: `NAME-scheduler.NAMESPACE.svc` is what the operator asks for.
 async fn config(client: &Client, server_name: &str) -> Result<ServerConfig> {
     let mut parts = server_name.split('.');
-    let (host, namespace) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let cluster = host.strip_suffix("-scheduler").with_context(|| format!("who is {server_name:?}?"))?;
+    let (host, namespace) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    let cluster = host
+        .strip_suffix("-scheduler")
+        .with_context(|| format!("who is {server_name:?}?"))?;
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let data = secrets.get(&format!("{cluster}-tls")).await?.data.unwrap_or_default();
+    let data = secrets
+        .get(&format!("{cluster}-tls"))
+        .await?
+        .data
+        .unwrap_or_default();
     let file = |key: &str| {
-        let found = data.get(key).with_context(|| format!("{cluster}-tls has no {key}"));
+        let found = data
+            .get(key)
+            .with_context(|| format!("{cluster}-tls has no {key}"));
         found.map(|bytes| bytes.0.as_slice())
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -114,7 +137,8 @@ async fn config(client: &Client, server_name: &str) -> Result<ServerConfig> {
     for ca in CertificateDer::pem_slice_iter(file("ca.crt")?) {
         roots.add(ca?)?;
     }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
     let chain = CertificateDer::pem_slice_iter(file("scheduler.crt")?).collect::<Result<_, _>>()?;
     let key = PrivateKeyDer::from_pem_slice(file("scheduler.key")?)?;
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -134,7 +158,10 @@ struct Busy {
 impl Admin for Busy {
     type WatchDemandStream = BoxStream<'static, Result<Demand, Status>>;
 
-    async fn watch_demand(&self, _: Request<WatchDemandRequest>) -> Result<Response<Self::WatchDemandStream>, Status> {
+    async fn watch_demand(
+        &self,
+        _: Request<WatchDemandRequest>,
+    ) -> Result<Response<Self::WatchDemandStream>, Status> {
         let cluster = self.cluster.clone();
         let ticks = tokio::time::interval(PUSH_EVERY);
         let said = futures::stream::unfold(ticks, move |mut ticks| {

@@ -31,7 +31,7 @@ pub fn normal(api: &FakeApi) -> BTreeMap<String, Value> {
         let all = store
             .everything()
             .filter(|(key, _)| !matches!(key.0.as_str(), "events" | "leases"));
-        all.map(|(key, object)| {
+        let all = all.map(|(key, object)| {
             let mut object = object.clone();
             strip(&mut object);
             if key.0 == "secrets" {
@@ -45,9 +45,28 @@ pub fn normal(api: &FakeApi) -> BTreeMap<String, Value> {
                 }
             }
             (format!("{} {}/{}", key.0, key.1, key.2), object)
-        })
-        .collect()
+        });
+        renumber(all.collect())
     })
+}
+
+/// Counts the workers of each pool from 0: which indices were free when they were made is a matter of time.
+fn renumber(objects: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let (workers, mut others): (Vec<_>, BTreeMap<_, _>) = objects
+        .into_iter()
+        .partition(|(_, o)| o["metadata"]["labels"]["app.kubernetes.io/component"] == "worker");
+    let mut pools: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (key, mut worker) in workers {
+        let pool = key.trim_end_matches(|c: char| c.is_ascii_digit());
+        worker["metadata"]["name"] = Value::Null;
+        pools.entry(pool.to_owned()).or_default().push(worker);
+    }
+    for (pool, mut workers) in pools {
+        workers.sort_by_cached_key(Value::to_string);
+        let numbered = workers.into_iter().enumerate();
+        others.extend(numbered.map(|(i, worker)| (format!("{pool}{i}"), worker)));
+    }
+    others
 }
 
 fn strip(value: &mut Value) {

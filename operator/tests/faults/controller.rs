@@ -36,6 +36,8 @@ struct World {
 impl World {
     fn new(lives: impl IntoIterator<Item = Life>) -> World {
         let api = FakeApi::new();
+        // One for all lives: time does not go back when the operator starts anew.
+        let clock = Clock::tokio();
         api.install(&serde_json::to_value(dasklike_operator_api::definition()).unwrap());
         let mut lives: VecDeque<Life> = lives.into_iter().collect();
         let current = Arc::new(std::sync::Mutex::new(
@@ -46,7 +48,7 @@ impl World {
             tokio::spawn(async move {
                 loop {
                     let life = current.lock().unwrap().clone();
-                    let work = operator(&api, &life);
+                    let work = operator(&api, &life, clock);
                     tokio::select! {
                         () = work => panic!("the controller ended without being asked"),
                         () = life.over() => {}
@@ -92,13 +94,13 @@ impl Drop for World {
     }
 }
 
-async fn operator(api: &FakeApi, life: &Life) {
+async fn operator(api: &FakeApi, life: &Life, clock: Clock) {
     let settings = Settings {
         namespaces: Vec::new(),
         default_image: "dasklike:1".into(),
         concurrency: 16,
         identity: Some("test".into()),
-        clock: Clock::tokio(),
+        clock,
     };
     let (demands, endpoints) = (Arc::new(Demands::default()), Arc::new(Endpoints::default()));
     let progress = Progress::new(Metrics::new().unwrap(), Limits::default());
