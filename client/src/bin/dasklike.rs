@@ -1,5 +1,7 @@
 //! The `dasklike` command.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 #[path = "../commands/mod.rs"]
 mod commands;
 

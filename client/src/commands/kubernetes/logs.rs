@@ -60,6 +60,10 @@ async fn print_all(cluster: &Cluster, pool: Option<&str>) -> Result<()> {
         eprintln!("cluster {} has no such pods", cluster.name);
     }
     for source in sources {
+        if !source.has_begun {
+            eprintln!("{}: it has not started yet", source.name);
+            continue;
+        }
         let (sender, mut lines) = mpsc::channel(WAITING);
         let reading = tokio::spawn(source.clone().read(cluster.clone(), false, sender));
         while let Some(line) = lines.recv().await {
