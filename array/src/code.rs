@@ -1,5 +1,7 @@
 //! What a pass is compiled to: kernels over numbered registers.
 
+use crate::STRIP;
+use crate::guard::Guard;
 use crate::kernels::Kernel;
 
 /// A register that holds one strip of elements of `1 << class` bytes.
@@ -52,6 +54,25 @@ pub(crate) struct Code {
     pub(crate) fed: Vec<Fed>,
     /// Registers by class.
     pub(crate) registers: [u16; 4],
+    /// Which steps come first and thin the strip for the others.
+    pub(crate) guard: Option<Guard>,
+    /// Elements of a strip.
+    pub(crate) strip: usize,
+}
+
+/// Bytes of the registers of a strip: they shall stay in the first level of the cache, with what is read.
+const STRIP_BYTES: usize = 64 << 10;
+
+/// The elements of a strip for so many registers of each class. The same on every machine: where strips end is
+/// part of the order in which a sum is formed.
+pub(crate) fn strip(registers: &[u16; 4]) -> usize {
+    let classes = registers.iter().enumerate();
+    let bytes: usize = classes.map(|(class, n)| (*n as usize) << class).sum();
+    if bytes * STRIP > STRIP_BYTES {
+        STRIP / 2
+    } else {
+        STRIP
+    }
 }
 
 /// The class of elements of `size` bytes.

@@ -21,6 +21,7 @@ mod element;
 mod error;
 mod evaluator;
 mod fold;
+mod guard;
 mod inputs;
 mod kernels;
 mod pass;

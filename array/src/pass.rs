@@ -1,10 +1,12 @@
 //! The run of one pass over one tile: cells, strips, kernels, sinks.
 
 use crate::STRIP;
+use crate::accumulate::LANES;
 use crate::chunks::{ChunkReader, Chunks};
-use crate::code::Operand;
+use crate::code::{Operand, Step};
 use crate::error::RunError;
 use crate::evaluator::{Array, PassCode};
+use crate::guard::{self, Guard};
 use crate::inputs::{Bound, InputCode, Place};
 use crate::kernels::{Operands, load};
 use crate::scratch::{Here, Scratch};
@@ -226,7 +228,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
                     _ => strides[s * rank + d],
                 });
         }
-        scratch.walk.start(&scratch.nest);
+        scratch.walk.start(&scratch.nest, self.code.code.strip);
         while self.scratch.walk.advance(&self.scratch.nest) {
             self.strip();
         }
@@ -273,8 +275,94 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
     fn strip(&mut self) {
         let n = self.scratch.walk.rows * self.scratch.walk.row_len;
         debug_assert!(n <= STRIP);
+        self.scratch.count = n;
+        self.scratch.thinned = false;
         self.load(n);
-        for step in &self.code.code.steps {
+        let code = &self.code.code;
+        let mut steps = &code.steps[..];
+        if let Some(guard) = &code.guard
+            && self.is_one_cell()
+        {
+            self.run_steps(&steps[..guard.steps]);
+            steps = &steps[guard.steps..];
+            self.thin(guard);
+            if self.scratch.count == 0 {
+                return;
+            }
+        }
+        self.run_steps(steps);
+        let mut states = std::mem::take(&mut self.states);
+        for (s, state) in states
+            .iter_mut()
+            .enumerate()
+            .filter(|(s, _)| self.active[*s])
+        {
+            self.feed(s, state);
+        }
+        self.states = states;
+    }
+
+    /// Whether the whole strip enters one cell of every sink, so that elements have no place to keep.
+    fn is_one_cell(&self) -> bool {
+        let (walk, nest) = (&self.scratch.walk, &self.scratch.nest);
+        (0..self.states.len()).all(|s| {
+            let stream = self.code.inputs.len() + s;
+            !self.active[s] || (nest.inner_stride(stream) == 0 && walk.is_one_run(stream, 0))
+        })
+    }
+
+    /// Takes the blocks out of the strip of which the guard selects nothing.
+    fn thin(&mut self, guard: &Guard) {
+        let n = self.scratch.count;
+        let mut live = std::mem::take(&mut self.scratch.live);
+        let masks: Vec<&[u8]> = guard.masks.iter().map(|m| self.source(*m)).collect();
+        guard::live_blocks(&masks, n, &mut live);
+        let left = live.len() * LANES + n % LANES;
+        // Copying a strip to leave out little of it costs more than it saves.
+        if left <= n / 8 * 7 {
+            self.take_out(guard, &live, n);
+            self.scratch.count = left;
+            self.scratch.thinned = true;
+        }
+        self.scratch.live = live;
+    }
+
+    /// Leaves only the `live` blocks in what is read behind the guard.
+    fn take_out(&mut self, guard: &Guard, live: &[u16], n: usize) {
+        for reg in &guard.registers {
+            let register = self.scratch.registers.get_mut(*reg).words_mut();
+            guard::close_up(register, 1 << reg.class, live, n);
+        }
+        for input in &guard.inputs {
+            let i = *input as usize;
+            let Some(reg) = self.code.code.inputs[i].filter(|_| self.scratch.splats[i].is_none())
+            else {
+                continue;
+            };
+            let size = 1 << reg.class;
+            if let Here::Register = self.scratch.here[i] {
+                let register = self.scratch.registers.get_mut(reg).words_mut();
+                guard::close_up(register, size, live, n);
+                continue;
+            }
+            // Taken out, so that the chunk can be read while it is written.
+            let mut out = std::mem::take(self.scratch.registers.get_mut(reg));
+            guard::gather(
+                out.words_mut(),
+                self.source(Operand::Input(*input)),
+                size,
+                live,
+                n,
+            );
+            *self.scratch.registers.get_mut(reg) = out;
+            self.scratch.here[i] = Here::Register;
+        }
+    }
+
+    /// Runs kernels over the strip.
+    fn run_steps(&mut self, steps: &[Step]) {
+        let n = self.scratch.count;
+        for step in steps {
             // Taken out, so that the others can be read while it is written.
             let mut out = std::mem::take(self.scratch.registers.get_mut(step.out));
             let args = step.args.map(|a| self.source(a));
@@ -288,15 +376,6 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             );
             *self.scratch.registers.get_mut(step.out) = out;
         }
-        let mut states = std::mem::take(&mut self.states);
-        for (s, state) in states
-            .iter_mut()
-            .enumerate()
-            .filter(|(s, _)| self.active[*s])
-        {
-            self.feed(s, state);
-        }
-        self.states = states;
     }
 
     /// Finds each input's elements where they lie, or loads them into its register.
@@ -351,7 +430,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
 
     /// The bytes of an operand for the current strip.
     fn source(&self, operand: Operand) -> &[u8] {
-        let n = self.scratch.walk.rows * self.scratch.walk.row_len;
+        let n = self.scratch.count;
         match operand {
             Operand::None => &[],
             Operand::Reg(reg) => self.scratch.registers.get(reg),
@@ -390,7 +469,11 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
                 let mut row = 0;
                 while row < walk.rows {
                     let end = walk.run_from(row, stream, stride);
-                    let (from, n) = (row * walk.row_len, (end - row) * walk.row_len);
+                    let (from, n) = if self.scratch.thinned {
+                        (0, self.scratch.count)
+                    } else {
+                        (row * walk.row_len, (end - row) * walk.row_len)
+                    };
                     let place = crate::accumulate::Place {
                         cells,
                         cell: walk.base(row, stream) as usize,

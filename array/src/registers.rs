@@ -1,6 +1,7 @@
 //! Register allocation: each value gets the register that was freed last, so that few are touched.
 
-use crate::code::{Code, Constant, Fed, Operand, Reg, Step, class};
+use crate::code::{Code, Constant, Fed, Operand, Reg, Step, class, strip};
+use crate::guard::{Guard, Selection};
 use crate::select::{Arg, Selected};
 use std::collections::HashMap;
 
@@ -61,6 +62,14 @@ pub(crate) fn allocate(selected: Selected, sizes: &[usize]) -> Code {
             consts: call.consts.clone().into(),
         });
     }
+    let guard = selected.guard.as_ref().map(|guard| Guard {
+        steps: guard.calls,
+        masks: guard.masks.iter().map(|m| operand(m, &values)).collect(),
+        inputs: read_after(&selected, guard),
+        registers: carried(&selected, guard, &last)
+            .map(|value| values[&value])
+            .collect(),
+    });
     let fed = selected.fed.iter();
     let fed = fed
         .map(|(v, m)| Fed {
@@ -73,8 +82,40 @@ pub(crate) fn allocate(selected: Selected, sizes: &[usize]) -> Code {
         constants: filled,
         inputs,
         fed,
+        strip: strip(&a.count),
         registers: a.count,
+        guard,
     }
+}
+
+/// The inputs that are read behind the guard.
+fn read_after(selected: &Selected, guard: &Selection) -> Vec<u32> {
+    let calls = selected.calls[guard.calls..].iter();
+    let fed = selected
+        .fed
+        .iter()
+        .flat_map(|(value, mask)| [*value, *mask]);
+    let mut inputs: Vec<u32> = calls
+        .flat_map(|(_, _, call)| call.args)
+        .chain(fed)
+        .filter_map(|arg| match arg {
+            Arg::Input(i) => Some(i),
+            _ => None,
+        })
+        .collect();
+    inputs.sort_unstable();
+    inputs.dedup();
+    inputs
+}
+
+/// The values that the guard defines and something behind it reads.
+fn carried<'a>(
+    selected: &'a Selected,
+    guard: &'a Selection,
+    last: &'a HashMap<u32, usize>,
+) -> impl Iterator<Item = u32> + 'a {
+    let defined = selected.calls[..guard.calls].iter().map(|c| c.0);
+    defined.filter(|value| last.get(value).is_some_and(|at| *at >= guard.calls))
 }
 
 /// The last call that uses each value; beyond all calls for what a sink uses.

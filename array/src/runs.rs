@@ -4,8 +4,6 @@
 //! step moves it. Adjacent loops that move every stream as one longer loop would are joined, so a cell that is
 //! a whole chunk is one run.
 
-use crate::STRIP;
-
 /// Nested loops, outermost first.
 #[derive(Debug, Default)]
 pub(crate) struct Nest {
@@ -72,11 +70,14 @@ pub(crate) struct Walk {
     pub(crate) row_len: usize,
     bases: Vec<i64>,
     streams: usize,
+    /// The most elements of a strip.
+    strip: usize,
 }
 
 impl Walk {
-    /// Starts before the first strip.
-    pub(crate) fn start(&mut self, nest: &Nest) {
+    /// Starts before the first strip, none of which has more than `strip` elements.
+    pub(crate) fn start(&mut self, nest: &Nest, strip: usize) {
+        self.strip = strip;
         self.index.clear();
         self.index.resize(nest.lens.len().saturating_sub(1), 0);
         self.at.clone_from(&nest.base);
@@ -93,10 +94,10 @@ impl Walk {
         if self.done {
             return false;
         }
-        if inner > STRIP {
-            let pieces = inner.div_ceil(STRIP);
+        if inner > self.strip {
+            let pieces = inner.div_ceil(self.strip);
             // Even pieces, whole vectors long.
-            let piece = inner.div_ceil(pieces).next_multiple_of(64).min(STRIP);
+            let piece = inner.div_ceil(pieces).next_multiple_of(64).min(self.strip);
             let column = self.column as i64;
             self.bases
                 .extend((0..nest.streams).map(|s| self.at[s] + column * nest.inner_stride(s)));
@@ -110,7 +111,7 @@ impl Walk {
             return true;
         }
         self.row_len = inner;
-        while !self.done && (self.rows + 1) * inner <= STRIP {
+        while !self.done && (self.rows + 1) * inner <= self.strip {
             self.bases.extend_from_slice(&self.at);
             self.rows += 1;
             self.next_row(nest);
@@ -159,6 +160,7 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::STRIP;
     use proptest::prelude::*;
 
     proptest! {
@@ -177,7 +179,7 @@ mod tests {
             nest.reset(2);
             for (d, len) in lens.iter().enumerate() { nest.push(*len, |s| stride(d, s)); }
             let mut walk = Walk::default();
-            walk.start(&nest);
+            walk.start(&nest, STRIP);
             let mut next = 0;
             while walk.advance(&nest) {
                 prop_assert!(walk.rows * walk.row_len <= STRIP);

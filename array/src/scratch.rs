@@ -25,6 +25,12 @@ pub struct Scratch {
     pub(crate) splats: Vec<Option<u64>>,
     /// By input: where its elements are for the current strip.
     pub(crate) here: Vec<Here>,
+    /// How many elements the current strip has, after it was thinned.
+    pub(crate) count: usize,
+    /// Whether blocks were taken out of the current strip.
+    pub(crate) thinned: bool,
+    /// The blocks that were left in it.
+    pub(crate) live: Vec<u16>,
     /// By stream and dim of the domain.
     pub(crate) strides: Vec<i64>,
     pub(crate) index: Vec<u64>,

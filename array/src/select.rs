@@ -4,6 +4,7 @@
 //! instructions are in [`crate::patterns`]; what they leave unused is dropped here.
 
 use crate::fold::fold;
+use crate::guard;
 use crate::kernels::unary::{Unary, unary};
 use crate::kernels::{Kernel, affine, binary, cast, compare, isin, ternary};
 use crate::patterns;
@@ -53,6 +54,8 @@ pub(crate) struct Selected {
     pub(crate) calls: Vec<(u32, usize, Call)>,
     /// By sink: its value and its mask.
     pub(crate) fed: Vec<(Arg, Arg)>,
+    /// What is to be evaluated first, and thins the strip for the rest.
+    pub(crate) guard: Option<guard::Selection>,
 }
 
 /// An instruction that cannot be compiled.
@@ -75,10 +78,12 @@ pub(crate) fn select(program: &Program, sinks: &[Sink]) -> Result<Selected, Refu
         }
     }
     let fed: Vec<(Arg, Arg)> = sinks.iter().map(|sink| s.fed(sink)).collect();
-    Ok(Selected {
-        calls: s.needed(&fed),
-        fed,
-    })
+    let mut calls = s.needed(&fed);
+    let values: Vec<Arg> = fed.iter().map(|(value, _)| *value).collect();
+    let guard = s
+        .common_mask(sinks)
+        .and_then(|mask| guard::select(&s, &values, mask, &mut calls));
+    Ok(Selected { calls, fed, guard })
 }
 
 /// How often each value is used by live instructions and sinks.
@@ -295,6 +300,15 @@ impl Selector<'_> {
             Some((value, mask)) => (self.arg(value), self.arg(mask)),
             None => (self.arg(sink_value(sink)), Arg::None),
         }
+    }
+
+    /// The mask of all sinks, if they have one and the same.
+    fn common_mask(&self, sinks: &[Sink]) -> Option<Value> {
+        let mut masks = sinks
+            .iter()
+            .map(|sink| Some(patterns::masked(self, sink)?.1));
+        let first = masks.next()??;
+        masks.all(|mask| mask == Some(first)).then_some(first)
     }
 
     /// The calls that the sinks need, in order.

@@ -4,7 +4,7 @@
 mod support;
 
 use proptest::prelude::*;
-use support::{build, run};
+use support::{build, masked, run};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
@@ -12,6 +12,14 @@ proptest! {
     #[test]
     fn one_pass_equals_the_interpreter(seed: u64) {
         let case = build::one_pass(seed);
+        if let Err(e) = run::check(&case) {
+            prop_assert!(false, "seed {}: {}\n{:#?}", seed, e, case.stage);
+        }
+    }
+
+    #[test]
+    fn what_a_mask_leaves_out_counts_nowhere(seed: u64) {
+        let case = masked::masked_pass(seed);
         if let Err(e) = run::check(&case) {
             prop_assert!(false, "seed {}: {}\n{:#?}", seed, e, case.stage);
         }

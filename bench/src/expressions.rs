@@ -2,7 +2,7 @@
 //! compressed, so that the evaluator's time is not hidden behind a codec's.
 
 use crate::cube::Cube;
-use crate::ours::{Ours, mean_and_count, ndvi, open};
+use crate::ours::{KEEP, Ours, mean_and_count, ndvi, open};
 use crate::race::{Contender, race, timed};
 use crate::report::{Report, Target};
 use anyhow::Result;
@@ -77,9 +77,11 @@ pub(crate) fn run() -> Result<()> {
     report.print()
 }
 
+/// Of the same pixels as NDVI.
 fn evi(cube: &Dataset) -> DataArray {
     let (red, nir, blue) = (&cube["red"], &cube["nir"], &cube["scl"]);
-    (nir - red) * 2.5 / (nir + red * 6.0 - blue * 7.5 + 1.0)
+    let evi = (nir - red) * 2.5 / (nir + red * 6.0 - blue * 7.5 + 1.0);
+    evi.where_(cube["scl"].isin(KEEP))
 }
 
 /// Five choices, one inside the other.

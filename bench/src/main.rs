@@ -9,6 +9,7 @@ mod expressions;
 mod http;
 mod machine;
 mod ndvi;
+mod operator;
 mod ours;
 mod own_reader;
 mod programs;
@@ -50,6 +51,8 @@ enum Bench {
     Graph,
     /// A worker's peak memory
     Memory,
+    /// The Kubernetes operator on fake nodes against a bare client
+    Operator(operator::OperatorArgs),
 }
 
 fn main() -> Result<()> {
@@ -64,5 +67,6 @@ fn main() -> Result<()> {
         Bench::Overhead => engine::overhead(),
         Bench::Graph => engine::graph(),
         Bench::Memory => engine::memory(),
+        Bench::Operator(args) => operator::run(&args),
     }
 }

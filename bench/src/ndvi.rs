@@ -22,7 +22,13 @@ pub(crate) fn run() -> Result<()> {
     let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut contenders = vec![Contender::new(
         "dasklike: the example as a whole process",
-        || timed(|| whole_example(&cube.path, scratch.path())),
+        || {
+            // As often as the peers repeat theirs.
+            let first = timed(|| whole_example(&cube.path, scratch.path()))?;
+            let mut second = timed(|| whole_example(&cube.path, scratch.path()))?;
+            second.seconds.extend(first.seconds);
+            Ok(second)
+        },
     )];
     for arguments in PEERS {
         contenders.push(Contender::new(peer_name(arguments), || {

@@ -7,7 +7,7 @@ use dasklike::{
 };
 
 /// Scene classes of clear pixels.
-const KEEP: [i64; 4] = [4, 5, 6, 7];
+pub(crate) const KEEP: [i64; 4] = [4, 5, 6, 7];
 
 /// A running cluster.
 pub(crate) struct Ours {

@@ -16,6 +16,11 @@ pub(crate) fn example() -> Result<Command> {
     beside("examples/ndvi_timeseries")
 }
 
+/// The operator.
+pub(crate) fn operator() -> Result<Command> {
+    beside("dasklike-operator")
+}
+
 fn beside(name: &str) -> Result<Command> {
     let path = std::env::current_exe()
         .context("cannot tell where this program is")?

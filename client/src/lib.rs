@@ -18,6 +18,7 @@
 pub mod array;
 pub mod cluster;
 pub mod compute;
+pub mod context;
 pub mod size;
 pub mod start;
 pub mod submit;
@@ -25,4 +26,7 @@ pub mod submit;
 pub use array::{Computed, DataArray, Dataset, OpenError, OpenOptions};
 pub use cluster::{LocalCluster, LocalClusterConfig, worker_main_if_requested};
 pub use compute::{Error, compute, compute_with};
+pub use context::{Context, ContextName};
+pub use dasklike_graph::pool::PoolName;
+pub use dasklike_proto_engine::transport::ClientTls;
 pub use submit::{CancelToken, Client, ComputeError, ComputeOptions, Progress};

@@ -1,15 +1,17 @@
 //! A client of a scheduler: hands in plans and puts the results together.
 
 use crate::cluster::Background;
+use crate::context::{Context, ContextError, ContextName};
 use dasklike_graph::block::{place_block, region_elements};
 use dasklike_graph::plan::{Dim, OutputId, Plan};
+use dasklike_graph::pool::PoolName;
 use dasklike_graph::protocol::JobId;
 use dasklike_graph::stage::OutputMeta;
 use dasklike_proto_engine::convert::{
     ConvertError, FailureCategory, JobEvent, Piece, event_from_proto, hello, plan_to_proto,
 };
 use dasklike_proto_engine::pb::client_client::ClientClient;
-use dasklike_proto_engine::transport::{ConnectError, Connector};
+use dasklike_proto_engine::transport::{ClientTls, ConnectError, Connector, root_cause};
 use dasklike_proto_engine::{MAX_MESSAGE_BYTES, MAX_PLAN_BYTES, pb};
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,6 +33,9 @@ pub enum ComputeError {
     /// The scheduler cannot be reached.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The context cannot be used.
+    #[error(transparent)]
+    Context(#[from] ContextError),
     /// The scheduler does not take the plan or the request; the message says why.
     #[error("{0}")]
     Refused(String),
@@ -71,6 +76,7 @@ impl ComputeError {
     pub fn category(&self) -> FailureCategory {
         match self {
             ComputeError::Connect(_)
+            | ComputeError::Context(_)
             | ComputeError::Refused(_)
             | ComputeError::Cancelled
             | ComputeError::TooLarge { .. } => FailureCategory::BadInput,
@@ -91,6 +97,8 @@ impl From<ConvertError> for ComputeError {
 pub struct ComputeOptions {
     /// A named job outlives its client: see [`Client::attach`].
     pub name: Option<String>,
+    /// Whose workers compute it. While the pool has none, the job waits.
+    pub pool: PoolName,
     /// Tile sizes by dim; the planner chooses for the others.
     pub chunks: Vec<(Dim, u64)>,
     /// The most tiles in one assignment; for measuring what an assignment costs.
@@ -151,6 +159,7 @@ pub struct WorkerInfo {
     pub slots: u32,
     pub memory_limit: u64,
     pub draining: bool,
+    pub pool: String,
 }
 
 /// A connection to a scheduler. Its methods block, and must not be called from asynchronous code.
@@ -159,17 +168,41 @@ pub struct Client {
     background: Arc<Background>,
     service: ClientClient<Channel>,
     url: String,
+    /// The dashboard as seen from here, if the scheduler cannot know that.
+    dashboard: Option<String>,
 }
 
 impl Client {
-    /// Connects to `tcp://host:port`, and checks that the versions fit, within a few seconds.
-    pub fn connect(url: &str) -> Result<Client, ComputeError> {
-        let connector = Connector::tcp(url)?;
+    /// Connects to a scheduler, and checks that the versions fit, within a few seconds. The scheduler is an address
+    /// (`tcp://host:port`, `host:port`) or the name of a context.
+    pub fn connect(scheduler: &str) -> Result<Client, ComputeError> {
+        let name = scheduler.parse::<ContextName>().ok();
+        let Some(name) = name else {
+            return Client::open(&Connector::tcp(scheduler)?);
+        };
+        Client::connect_context(&Context::load(&name)?)
+    }
+
+    /// Connects to a context's scheduler, likewise.
+    pub fn connect_context(context: &Context) -> Result<Client, ComputeError> {
+        let client = Client::open(&context.connector()?)?;
+        Ok(Client {
+            dashboard: context.dashboard.clone(),
+            ..client
+        })
+    }
+
+    /// Connects to the scheduler at `tls://host:port`, likewise.
+    pub fn connect_tls(url: &str, tls: ClientTls) -> Result<Client, ComputeError> {
+        Client::open(&Connector::to(url, Some(tls))?)
+    }
+
+    fn open(connector: &Connector) -> Result<Client, ComputeError> {
         let background = Background::start(1).map_err(|e| ConnectError::Unreachable {
-            url: url.to_owned(),
+            url: connector.url().to_owned(),
             why: e.to_string(),
         })?;
-        Client::connect_by(Arc::new(background), &connector)
+        Client::connect_by(Arc::new(background), connector)
     }
 
     pub(crate) fn connect_by(
@@ -184,9 +217,14 @@ impl Client {
             background,
             service,
             url: connector.url().to_owned(),
+            dashboard: None,
         };
-        client.cluster()?;
-        Ok(client)
+        // What is lost before it has said anything was never a scheduler for us.
+        let greeted = client.cluster().map_err(|error| match error {
+            ComputeError::Lost { url, why } => ConnectError::Refused { url, why }.into(),
+            other => other,
+        });
+        greeted.map(|_| client)
     }
 
     /// Computes a plan's outputs, in their order. `on_progress` is called now and then on this thread.
@@ -209,6 +247,7 @@ impl Client {
                 })
                 .collect(),
             max_range: options.max_range.unwrap_or(0),
+            pool: options.pool.to_string(),
         };
         let mut service = self.service.clone();
         let submit = async move { service.submit(request).await };
@@ -250,10 +289,14 @@ impl Client {
             slots: w.slots,
             memory_limit: w.memory_limit,
             draining: w.draining,
+            pool: w.pool,
         };
         Ok(ClusterInfo {
             version: info.version,
-            dashboard_url: Some(info.dashboard_url).filter(|u| !u.is_empty()),
+            dashboard_url: self
+                .dashboard
+                .clone()
+                .or(Some(info.dashboard_url).filter(|u| !u.is_empty())),
             workers: info.workers.into_iter().map(worker).collect(),
         })
     }
@@ -337,7 +380,11 @@ impl Client {
             {
                 ComputeError::Protocol(status.message().to_owned())
             }
-            _ => self.lost(status.message()),
+            // The transport's own words are "transport error", whatever happened.
+            _ => match std::error::Error::source(&status) {
+                Some(source) => self.lost(&root_cause(source)),
+                None => self.lost(status.message()),
+            },
         }
     }
 

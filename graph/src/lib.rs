@@ -19,6 +19,7 @@ pub mod ops;
 pub mod partial;
 pub mod picture;
 pub mod plan;
+pub mod pool;
 pub mod program;
 pub mod protocol;
 pub mod reduce;

@@ -7,6 +7,7 @@
 use crate::lower::Budget;
 use crate::partial::Partial;
 use crate::plan::Plan;
+use crate::pool::PoolName;
 use crate::stage::{InlineId, StageId, Target, Tile};
 use crate::tree::TreeKey;
 use std::fmt;
@@ -74,6 +75,8 @@ pub struct WorkerHello {
     pub slots: u32,
     /// The most bytes its tasks may hold together.
     pub memory_limit: u64,
+    /// Whose jobs it runs.
+    pub pool: PoolName,
 }
 
 /// From scheduler to worker.

@@ -8,6 +8,7 @@ use dasklike_graph::protocol::{Block, JobId, JobSpec};
 use dasklike_graph::stage::Target;
 use dasklike_proto_engine::convert::{
     ConvertError, FailureCategory, JobEvent, Piece, check_hello, event_to_proto, plan_from_proto,
+    pool_from_proto,
 };
 use dasklike_proto_engine::outbox::{Batches, outbox};
 use dasklike_proto_engine::{PIECE_BYTES, VERSION, pb};
@@ -39,13 +40,15 @@ impl pb::client_server::Client for ClientService {
             .plan
             .ok_or_else(|| Status::invalid_argument("a submission has no plan"))?;
         let plan = plan_from_proto(plan).map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let pool =
+            pool_from_proto(&request.pool).map_err(|e| Status::invalid_argument(e.to_string()))?;
         let chunks = request
             .chunks
             .into_iter()
             .map(|c| (c.dim.into(), c.size))
             .collect();
         let budget = Budget {
-            task_bytes: self.driver.cluster().task_bytes(),
+            task_bytes: self.driver.cluster().task_bytes(&pool),
             chunks,
         };
         let lowered = lower(&plan, &budget).map_err(|e| Status::invalid_argument(e.to_string()))?;
@@ -56,6 +59,7 @@ impl pb::client_server::Client for ClientService {
         let submit = Input::Submit {
             client: gone.client(),
             name,
+            pool,
             spec: Arc::new(JobSpec { plan, budget }),
             lowered: Arc::new(lowered),
             max_range,
@@ -106,6 +110,7 @@ impl pb::client_server::Client for ClientService {
             slots: w.hello.slots,
             memory_limit: w.hello.memory_limit,
             draining: w.draining,
+            pool: w.hello.pool.to_string(),
         });
         Ok(Response::new(pb::ClusterInfo {
             version: VERSION.to_owned(),

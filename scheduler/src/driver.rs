@@ -1,9 +1,10 @@
 //! The driver: the one task that owns the core. It takes events from a bounded inbox and carries out effects;
 //! it never waits for a worker or a client.
 
+use crate::core::demand::Demand;
 use crate::core::effect::Effect;
 use crate::core::event::{Event, Submission};
-use crate::core::ids::{ClientId, Epoch, Instant, JobId, RequestId, WorkerId};
+use crate::core::ids::{ClientId, Epoch, Instant, JobId, PoolName, RequestId, WorkerId};
 use crate::core::{Config, State};
 use crate::feed::{Ack, Feed, FeedItem, Waiting};
 use crate::view::Viewer;
@@ -54,6 +55,7 @@ pub(crate) enum Input {
     Submit {
         client: ClientId,
         name: Option<String>,
+        pool: PoolName,
         spec: Arc<JobSpec>,
         lowered: Arc<Lowered>,
         max_range: Option<u64>,
@@ -90,11 +92,12 @@ pub(crate) struct WorkerBrief {
 }
 
 impl ClusterView {
-    /// What a task may hold so that every slot of every worker can run one.
-    pub(crate) fn task_bytes(&self) -> u64 {
+    /// What a task may hold so that every slot of every worker of a pool can run one.
+    pub(crate) fn task_bytes(&self, pool: &PoolName) -> u64 {
         let shares = self
             .workers
             .iter()
+            .filter(|w| w.hello.pool == *pool)
             .map(|w| w.hello.memory_limit / u64::from(w.hello.slots.max(1)));
         shares.min().unwrap_or(DEFAULT_TASK_BYTES)
     }
@@ -105,8 +108,10 @@ impl ClusterView {
 pub(crate) struct Driver {
     inbox: mpsc::Sender<Input>,
     cluster: watch::Receiver<Arc<ClusterView>>,
+    demand: watch::Receiver<Arc<Demand>>,
     waiting: Arc<Waiting>,
     epoch: Epoch,
+    origin: Clock,
     clients: Arc<AtomicU64>,
 }
 
@@ -116,9 +121,12 @@ impl Driver {
         let (inbox, inputs) = mpsc::channel(INBOX);
         let (cluster, watched) = watch::channel(Arc::default());
         let waiting = Arc::new(Waiting::default());
+        let state = State::new(Config::default(), epoch);
+        let (demand, demanded) = watch::channel(Arc::new(state.demand()));
+        let origin = Clock::now();
         let run = Run {
-            state: State::new(Config::default(), epoch),
-            origin: Clock::now(),
+            state,
+            origin,
             effects: Vec::new(),
             workers: HashMap::new(),
             clients: HashMap::new(),
@@ -128,14 +136,17 @@ impl Driver {
             wake_at: None,
             waiting: waiting.clone(),
             cluster,
+            demand,
             viewer,
         };
         tokio::spawn(run.turns(inputs));
         Driver {
             inbox,
             cluster: watched,
+            demand: demanded,
             waiting,
             epoch,
+            origin,
             clients: Arc::new(AtomicU64::new(1)),
         }
     }
@@ -149,6 +160,16 @@ impl Driver {
 
     pub(crate) fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// The work there is; the sender lives as long as the driver.
+    pub(crate) fn demand(&self) -> watch::Receiver<Arc<Demand>> {
+        self.demand.clone()
+    }
+
+    /// Now, on the core's clock.
+    pub(crate) fn now(&self) -> Instant {
+        Instant(self.origin.elapsed().as_nanos() as u64)
     }
 
     pub(crate) fn waiting(&self) -> &Waiting {
@@ -207,6 +228,7 @@ struct Run {
     wake_at: Option<Clock>,
     waiting: Arc<Waiting>,
     cluster: watch::Sender<Arc<ClusterView>>,
+    demand: watch::Sender<Arc<Demand>>,
     viewer: Viewer,
 }
 
@@ -240,6 +262,7 @@ impl Run {
                 }
                 _ = progress.tick() => {
                     self.tell_progress();
+                    self.show_demand();
                     let now = self.now();
                     self.viewer.look(&self.state, now);
                 }
@@ -264,6 +287,7 @@ impl Run {
                 tracing::info!(
                     worker = worker.0,
                     name = hello.name,
+                    pool = %hello.pool,
                     slots = hello.slots,
                     "worker connected"
                 );
@@ -321,6 +345,7 @@ impl Run {
             Input::Submit {
                 client,
                 name,
+                pool,
                 spec,
                 lowered,
                 max_range,
@@ -331,6 +356,7 @@ impl Run {
                     client,
                     request,
                     name,
+                    pool,
                     spec,
                     lowered,
                     max_range,
@@ -506,6 +532,17 @@ impl Run {
             // As above.
             let _ = client.feed.push(FeedItem::Progress(progress));
         }
+    }
+
+    fn show_demand(&self) {
+        let now = self.state.demand();
+        self.demand.send_if_modified(|shown| {
+            let changed = **shown != now;
+            if changed {
+                *shown = Arc::new(now);
+            }
+            changed
+        });
     }
 
     fn show_cluster(&mut self) {

@@ -2,11 +2,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod admin_rpc;
 mod client_rpc;
 pub mod core;
 mod driver;
 mod feed;
 pub mod http;
+mod listen;
 mod server;
 mod view;
 mod worker_rpc;

@@ -1,5 +1,6 @@
 //! A scheduler as a whole: listeners, services, driver and dashboard.
 
+use crate::admin_rpc::AdminService;
 use crate::client_rpc::ClientService;
 use crate::core::ids::Epoch;
 use crate::driver::{Driver, Input};
@@ -7,12 +8,15 @@ use crate::http::host::Hosts;
 use crate::http::{self, HttpError, HttpHandle};
 use crate::view::Viewer;
 use crate::worker_rpc::WorkerService;
+use dasklike_proto_admin::pb::admin_server::AdminServer;
 use dasklike_proto_engine::pb::client_server::ClientServer;
 use dasklike_proto_engine::pb::worker_server::WorkerServer;
-use dasklike_proto_engine::transport::{Connector, server};
+use dasklike_proto_engine::transport::{Connector, TlsError, TlsServer, server};
 use dasklike_proto_engine::{MAX_MESSAGE_BYTES, MAX_PLAN_BYTES};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -29,6 +33,9 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(50);
 pub struct SchedulerConfig {
     /// Where workers and clients of other processes connect; `None` for none. Port 0 is any free one.
     pub listen: Option<SocketAddr>,
+    /// A folder with `ca.crt`, `tls.crt` and `tls.key`: those who connect must show a certificate of an authority in
+    /// `ca.crt`. `None`: plain connections. The files are read anew when they change.
+    pub tls: Option<PathBuf>,
     /// The dashboard; `None` for none.
     pub dashboard: Option<DashboardConfig>,
 }
@@ -60,6 +67,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The dashboard's listener failed.
     #[error(transparent)]
     Dashboard(#[from] HttpError),
@@ -86,6 +96,7 @@ pub struct SchedulerHandle {
 impl Scheduler {
     /// Starts a scheduler in the current tokio runtime.
     pub async fn start(config: SchedulerConfig) -> Result<SchedulerHandle, StartError> {
+        let tls = config.tls.as_deref().map(TlsServer::open).transpose()?;
         let listener = match config.listen {
             Some(address) => Some(listen(address).await?),
             None => None,
@@ -115,11 +126,15 @@ impl Scheduler {
             stopped.clone(),
         )];
         if let Some(listener) = listener {
-            servers.push(serve(
-                routes(&driver, &url),
-                TcpListenerStream::new(listener).map(no_delay),
-                stopped,
-            ));
+            let routes = routes(&driver, &url);
+            servers.push(match tls {
+                None => serve(
+                    routes,
+                    TcpListenerStream::new(listener).map(no_delay),
+                    stopped,
+                ),
+                Some(tls) => serve(routes, Arc::new(tls).incoming(listener), stopped),
+            });
         }
         Ok(SchedulerHandle {
             address,
@@ -172,7 +187,7 @@ impl Drop for SchedulerHandle {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
+    crate::listen::listen(address)
         .await
         .map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => StartError::PortTaken(address),
@@ -192,7 +207,13 @@ fn routes(driver: &Driver, dashboard: &Option<String>) -> Router {
     })
     .max_decoding_message_size(MAX_PLAN_BYTES)
     .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    server().add_service(worker).add_service(client)
+    let admin = AdminServer::new(AdminService {
+        driver: driver.clone(),
+    });
+    server()
+        .add_service(worker)
+        .add_service(client)
+        .add_service(admin)
 }
 
 fn serve<S, I>(routes: Router, incoming: S, mut stopped: watch::Receiver<bool>) -> JoinHandle<()>

@@ -4,7 +4,9 @@ use crate::driver::{Driver, Input};
 use dasklike_graph::plan::OutputId;
 use dasklike_graph::protocol::{Block, Epoch, JobId, ToScheduler, ToWorker, WorkerHello, WorkerId};
 use dasklike_graph::stage::Target;
-use dasklike_proto_engine::convert::{check_hello, region_from_proto, to_scheduler_from_proto};
+use dasklike_proto_engine::convert::{
+    check_hello, pool_from_proto, region_from_proto, to_scheduler_from_proto,
+};
 use dasklike_proto_engine::frames::scheduler_frames;
 use dasklike_proto_engine::outbox::{Batches, outbox};
 use dasklike_proto_engine::{PIECE_BYTES, pb};
@@ -47,10 +49,13 @@ impl pb::worker_server::Worker for WorkerService {
                 register.name
             )));
         }
+        let pool =
+            pool_from_proto(&register.pool).map_err(|e| Status::invalid_argument(e.to_string()))?;
         let hello = WorkerHello {
             name: register.name,
             slots: register.slots,
             memory_limit: register.memory_limit,
+            pool,
         };
         let (outbox, batches) = outbox(OUTBOX_LIMIT);
         let (reply, worker) = oneshot::channel();

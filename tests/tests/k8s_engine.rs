@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use dasklike_tests::k8s::engine::{address, ndvi_timeseries, pod, ready, snapshot};
+use dasklike_tests::k8s::engine::{ndvi_timeseries, pod, ready, snapshot};
 use dasklike_tests::k8s::file_server::FileServer;
 use dasklike_tests::k8s::port_forward::PortForward;
 use dasklike_tests::k8s::{Namespace, data, until, wait, with_namespace};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::PostParams;
 use serde_json::json;
 
@@ -37,9 +37,21 @@ async fn a_scheduler_and_two_workers_compute_a_store_behind_http() {
     .await;
 }
 
-/// A scheduler that accepts work, and two workers that it knows.
+/// A scheduler that accepts work behind a Service, and two workers that found it by that Service's name.
 async fn start(namespace: &Namespace) {
     let pods = namespace.api::<Pod>();
+    let service = json!({
+        "metadata": {"name": "scheduler"},
+        "spec": {"selector": {"app": "scheduler"}, "ports": [{"port": 8786}]},
+    });
+    namespace
+        .api::<Service>()
+        .create(
+            &PostParams::default(),
+            &serde_json::from_value(service).unwrap(),
+        )
+        .await
+        .unwrap();
     let mut scheduler = pod(
         "scheduler",
         &[
@@ -52,16 +64,18 @@ async fn start(namespace: &Namespace) {
     let probe = json!({"httpGet": {"path": "/readyz", "port": 8787}, "periodSeconds": 1});
     scheduler.spec.as_mut().unwrap().containers[0].readiness_probe =
         Some(serde_json::from_value(probe).unwrap());
+    scheduler.metadata.labels = Some([("app".to_owned(), "scheduler".to_owned())].into());
     pods.create(&PostParams::default(), &scheduler)
         .await
         .unwrap();
-    let scheduler = address(&ready(namespace, "scheduler").await);
+    ready(namespace, "scheduler").await;
+    let url = format!("--scheduler=tcp://scheduler.{}.svc:8786", namespace.name);
     for name in ["worker-0", "worker-1"] {
         let worker = pod(
             name,
             &[
                 "worker",
-                &format!("--scheduler=tcp://{scheduler}:8786"),
+                &url,
                 &format!("--name={name}"),
                 "--slots=1",
                 "--memory-limit=512MB",

@@ -328,7 +328,7 @@ fn a_taken_port_is_named() {
     let port = taken.local_addr().unwrap().port();
     let config = SchedulerConfig {
         listen: Some(SocketAddr::new(local, port)),
-        dashboard: None,
+        ..SchedulerConfig::default()
     };
     let outcome = runtime.block_on(Scheduler::start(config));
     let Err(error @ StartError::PortTaken(_)) = outcome else {
@@ -342,8 +342,8 @@ fn a_taken_port_is_named() {
         hosts: Vec::new(),
     };
     let config = SchedulerConfig {
-        listen: None,
         dashboard: Some(dashboard),
+        ..SchedulerConfig::default()
     };
     let error = runtime.block_on(Scheduler::start(config)).unwrap_err();
     assert!(error.to_string().contains(&port.to_string()), "{error}");

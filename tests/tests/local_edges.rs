@@ -8,6 +8,7 @@ use dasklike::{
     compute, compute_with,
 };
 use dasklike_graph::dtype::DType;
+use dasklike_graph::pool::PoolName;
 use dasklike_proto_engine::pb::client_client::ClientClient;
 use dasklike_proto_engine::pb::worker_client::WorkerClient;
 use dasklike_proto_engine::transport::Connector;
@@ -80,6 +81,7 @@ async fn another_major_version_is_refused_by_both_names() {
         name: "old".into(),
         slots: 1,
         memory_limit: 1,
+        ..Default::default()
     };
     let frame = pb::WorkerFrame {
         register: Some(register),
@@ -102,13 +104,14 @@ async fn a_worker_connects_as_soon_as_there_is_a_scheduler() {
         name: "early".into(),
         slots: 1,
         memory_limit: 1 << 20,
+        pool: PoolName::default(),
         connector,
     };
     let worker = Worker::start(config).unwrap();
     let listen = Some((Ipv4Addr::LOCALHOST, port).into());
     let scheduler = Scheduler::start(SchedulerConfig {
         listen,
-        dashboard: None,
+        ..SchedulerConfig::default()
     })
     .await
     .unwrap();

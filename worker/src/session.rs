@@ -91,15 +91,23 @@ pub(crate) async fn keep(
     cuts: watch::Sender<bool>,
 ) {
     let mut wait = FIRST_RETRY;
+    // Each reason is told once in a row, not at each attempt.
+    let mut told = String::new();
     loop {
         match session(&executor, &connector, &me, &status, &cuts).await {
-            Ok(()) => wait = FIRST_RETRY,
+            Ok(()) => {
+                wait = FIRST_RETRY;
+                told.clear();
+            }
             Err(refusal) if is_final(&refusal) => {
                 status.send_replace(Connection::Refused(refusal.message().to_owned()));
                 return;
             }
             Err(error) => {
-                tracing::debug!(%error, scheduler = connector.url(), "no connection");
+                if error.message() != told {
+                    error.message().clone_into(&mut told);
+                    tracing::warn!(worker = me.name, "{told}; trying again until it works");
+                }
                 wait = (wait * 2).min(LAST_RETRY);
             }
         }
@@ -195,6 +203,7 @@ fn register(me: &WorkerHello) -> pb::WorkerFrame {
         name: me.name.clone(),
         slots: me.slots,
         memory_limit: me.memory_limit,
+        pool: me.pool.to_string(),
     };
     pb::WorkerFrame {
         register: Some(register),

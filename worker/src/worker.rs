@@ -5,6 +5,7 @@ use crate::core::event::Event;
 use crate::executor::Executor;
 use crate::session::{Connection as Session, keep};
 use crate::slots;
+use dasklike_graph::pool::PoolName;
 use dasklike_graph::protocol::WorkerHello;
 use dasklike_proto_engine::transport::Connector;
 use std::io;
@@ -26,6 +27,8 @@ pub struct WorkerConfig {
     pub slots: u32,
     /// The most bytes that its tasks may hold together.
     pub memory_limit: u64,
+    /// Whose jobs it runs.
+    pub pool: PoolName,
     /// The way to the scheduler.
     pub connector: Connector,
 }
@@ -85,6 +88,7 @@ impl Worker {
             name,
             slots,
             memory_limit,
+            pool,
             connector,
         } = config;
         if slots == 0 || memory_limit == 0 {
@@ -111,6 +115,7 @@ impl Worker {
             name: name.clone(),
             slots,
             memory_limit,
+            pool,
         };
         let (status, session) = watch::channel(Session::Connecting);
         let cut = watch::channel(false).0;

@@ -46,7 +46,7 @@ enum Command {
         /// Which ones; all of them when none is named
         names: Vec<bench::Bench>,
     },
-    /// Write proto/engine/src/generated from the .proto files
+    /// Write proto/*/src/generated from the .proto files
     Codegen {
         /// Write nothing; fail if what is committed differs
         #[arg(long)]

@@ -5,8 +5,9 @@ use super::{KEEP, LANES};
 use crate::element::Element;
 use multiversion::multiversion;
 
+/// Minimum and maximum in lanes.
 #[derive(Clone, Copy)]
-struct Extremes<T> {
+pub(super) struct Extremes<T> {
     least: [T; LANES],
     greatest: [T; LANES],
 }
@@ -40,22 +41,34 @@ pub(super) fn extremes<T: Element, const MODE: u8>(values: &[T], mask: &[u8]) ->
         let (less, more) = integers(values);
         return (less.to_word(), more.to_word());
     }
-    let mut e = Extremes {
-        least: [T::GREATEST; LANES],
-        greatest: [T::LEAST; LANES],
-    };
+    let mut e = Extremes::none();
     lanes::feed::<T, MODE, _>(&mut e, values, mask);
-    let (less, more) = (least(&e.least), greatest(&e.greatest));
-    // Each value that counts is no less than the one and no greater than the other.
-    let nan = if MODE == KEEP {
-        any_nan(values)
-    } else {
-        less > more
-    };
-    if nan {
-        (f64::NAN.to_bits(), f64::NAN.to_bits())
-    } else {
-        (less.to_word(), more.to_word())
+    e.finish::<MODE>(values)
+}
+
+impl<T: Element> Extremes<T> {
+    /// Of no values.
+    pub(super) fn none() -> Extremes<T> {
+        Extremes {
+            least: [T::GREATEST; LANES],
+            greatest: [T::LEAST; LANES],
+        }
+    }
+
+    /// The words of a state for floats, after `values` were let in.
+    pub(super) fn finish<const MODE: u8>(&self, values: &[T]) -> (u64, u64) {
+        let (less, more) = (least(&self.least), greatest(&self.greatest));
+        // Each value that counts is no less than the one and no greater than the other.
+        let nan = if MODE == KEEP {
+            any_nan(values)
+        } else {
+            less > more
+        };
+        if nan {
+            (f64::NAN.to_bits(), f64::NAN.to_bits())
+        } else {
+            (less.to_word(), more.to_word())
+        }
     }
 }
 

@@ -10,6 +10,15 @@ pub(super) trait Lanes<T>: Copy {
     fn add(&mut self, j: usize, value: T, counts_in: bool);
 }
 
+/// Two accumulators of the same values, fed in one pass.
+impl<T: Copy, A: Lanes<T>, B: Lanes<T>> Lanes<T> for (A, B) {
+    #[inline(always)]
+    fn add(&mut self, j: usize, value: T, counts_in: bool) {
+        self.0.add(j, value, counts_in);
+        self.1.add(j, value, counts_in);
+    }
+}
+
 /// Lets a strip in. Value `i` goes to lane `i % LANES`.
 pub(super) fn feed<T: Element, const MODE: u8, A: Lanes<T>>(
     lanes: &mut A,

@@ -5,8 +5,9 @@ use super::{KEEP, LANES};
 use crate::element::Element;
 use multiversion::multiversion;
 
+/// Count and sum in lanes.
 #[derive(Clone, Copy)]
-struct Moments {
+pub(super) struct Moments {
     sums: [f64; LANES],
     counts: [u32; LANES],
 }
@@ -19,19 +20,29 @@ impl<T: Element> Lanes<T> for Moments {
     }
 }
 
-/// How many values count and their sum.
-pub(super) fn moments<T: Element, const MODE: u8>(values: &[T], mask: &[u8]) -> (u64, f64) {
-    let mut m = Moments {
+impl Moments {
+    /// Of no values.
+    pub(super) const NONE: Moments = Moments {
         sums: [0.0; LANES],
         counts: [0; LANES],
     };
+
+    /// How many of `n` values count, and their sum.
+    pub(super) fn finish<const MODE: u8>(self, n: usize) -> (u64, f64) {
+        let count = if MODE == KEEP {
+            n as u64
+        } else {
+            self.counts.iter().map(|c| *c as u64).sum()
+        };
+        (count, fold(self.sums))
+    }
+}
+
+/// How many values count and their sum.
+pub(super) fn moments<T: Element, const MODE: u8>(values: &[T], mask: &[u8]) -> (u64, f64) {
+    let mut m = Moments::NONE;
     lanes::feed::<T, MODE, _>(&mut m, values, mask);
-    let count = if MODE == KEEP {
-        values.len() as u64
-    } else {
-        m.counts.iter().map(|c| *c as u64).sum()
-    };
-    (count, fold(m.sums))
+    m.finish::<MODE>(values.len())
 }
 
 #[derive(Clone, Copy)]

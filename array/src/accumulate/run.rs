@@ -1,7 +1,8 @@
 //! A strip whose elements all go into one cell.
 
-use super::extremes::{extremes, replaces};
-use super::moments::{moments, spread, total};
+use super::extremes::{Extremes, extremes, replaces};
+use super::lanes;
+use super::moments::{Moments, moments, spread, total};
 use super::truth::truth;
 use super::{Columns, Place};
 use crate::element::Element;
@@ -14,8 +15,19 @@ pub(super) fn feed<T: Element, const MODE: u8>(
     mask: &[u8],
 ) {
     let at = |column: usize| column * place.cells + place.cell;
-    if columns.count.is_some() || columns.sum_float.is_some() {
-        let (n, sum) = moments::<T, MODE>(values, mask);
+    let wants_moments = columns.count.is_some() || columns.sum_float.is_some();
+    let wants_extremes = columns.min.is_some() || columns.max.is_some();
+    // Of floats, both come from one pass over the strip; the extremes of integers vectorise better alone.
+    let mut found = None;
+    if wants_moments {
+        let (n, sum) = if T::FLOAT && wants_extremes {
+            let mut both = (Moments::NONE, Extremes::none());
+            lanes::feed::<T, MODE, _>(&mut both, values, mask);
+            found = Some(both.1.finish::<MODE>(values));
+            both.0.finish::<MODE>(values.len())
+        } else {
+            moments::<T, MODE>(values, mask)
+        };
         if let (Some(m2), Some(count), Some(sums), true) =
             (columns.m2, columns.count, columns.sum_float, n > 0)
         {
@@ -37,8 +49,8 @@ pub(super) fn feed<T: Element, const MODE: u8>(
     if let Some(column) = columns.sum_int {
         words[at(column)] = words[at(column)].wrapping_add(total(values));
     }
-    if columns.min.is_some() || columns.max.is_some() {
-        let (least, greatest) = extremes::<T, MODE>(values, mask);
+    if wants_extremes {
+        let (least, greatest) = found.unwrap_or_else(|| extremes::<T, MODE>(values, mask));
         for (column, word, min) in [(columns.min, least, true), (columns.max, greatest, false)] {
             if let Some(column) = column
                 && replaces::<T, MODE>(words[at(column)], word, min)

@@ -419,6 +419,30 @@ fn reduce_sink(r: &mut Random, p: &Program, lens: &[u64], case: &mut Case) -> Si
     })
 }
 
+/// A stage without passes yet, and `n` stored or inline inputs for one, over its domain.
+pub fn inputs(r: &mut Random, n: usize) -> (Case, Vec<DomainDim>, Vec<Input>) {
+    let d = domain(r);
+    let mut case = Case {
+        stage: Stage {
+            dims: Vec::new(),
+            passes: Vec::new(),
+            locals: Vec::new(),
+            after: Vec::new(),
+            peak_bytes: 0,
+            tile_cost: TileCost::default(),
+        },
+        stored: Vec::new(),
+        inlines: Vec::new(),
+        outputs: Vec::new(),
+    };
+    let mut cells: Vec<Axis> = d.lens.iter().map(|n| Axis::whole(*n)).collect();
+    let inputs = (0..n)
+        .map(|_| input(r, &d.lens, &mut cells, &mut case))
+        .collect();
+    let domain = dims(&d, &cells, &mut case.stage);
+    (case, domain, inputs)
+}
+
 /// A stage of one pass.
 pub fn one_pass(seed: u64) -> Case {
     let r = &mut Random(seed);

@@ -11,6 +11,7 @@
 
 pub mod build;
 pub mod interpret;
+pub mod masked;
 pub mod reduce;
 pub mod run;
 

@@ -2,6 +2,7 @@
 
 use super::input::Input;
 use clap::Parser;
+use dasklike::PoolName;
 use dasklike::size::parse_size;
 use std::path::PathBuf;
 
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Compute on a running cluster instead
     #[arg(long, value_name = "URL_OR_CONTEXT", conflicts_with_all = ["workers", "slots", "processes", "memory_limit"])]
     pub(crate) scheduler: Option<String>,
+    /// Whose workers of that cluster compute it
+    #[arg(long, value_name = "NAME", requires = "scheduler", default_value_t)]
+    pub(crate) pool: PoolName,
     /// Keep the dashboard after the end, until Ctrl-C
     #[arg(long)]
     pub(crate) hold: bool,

@@ -134,16 +134,22 @@ impl Canvas {
             self.size.0 as usize / OVERSAMPLE,
             self.size.1 as usize / OVERSAMPLE,
         );
-        let mut averaged = Vec::with_capacity(width * height * 3);
         let row = self.size.0 as usize * 3;
-        for y in 0..height {
-            let two = &self.pixels[y * OVERSAMPLE * row..(y + 1) * OVERSAMPLE * row];
+        let mut averaged = vec![0; width * height * 3];
+        let rows = self.pixels.chunks_exact(OVERSAMPLE * row);
+        for (two, out) in rows.zip(averaged.chunks_exact_mut(width * 3)) {
             let (upper, lower) = two.split_at(row);
-            for (u, l) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
-                averaged.extend((0..3).map(|c| {
+            // Two pixels of each row, by their colours: fixed sizes keep checks out of the loop.
+            let pairs = upper
+                .as_chunks::<6>()
+                .0
+                .iter()
+                .zip(lower.as_chunks::<6>().0);
+            for ((u, l), out) in pairs.zip(out.as_chunks_mut::<3>().0) {
+                for c in 0..3 {
                     let sum = u[c] as u16 + u[c + 3] as u16 + l[c] as u16 + l[c + 3] as u16;
-                    ((sum + 2) / 4) as u8
-                }));
+                    out[c] = ((sum + 2) / 4) as u8;
+                }
             }
         }
         let mut bytes = Vec::new();

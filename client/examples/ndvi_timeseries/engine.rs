@@ -4,7 +4,8 @@ use super::args::Args;
 use anyhow::Result;
 use dasklike::cluster::processors;
 use dasklike::{
-    Client, ComputeOptions, Computed, DataArray, LocalCluster, LocalClusterConfig, compute_with,
+    Client, ComputeOptions, Computed, DataArray, LocalCluster, LocalClusterConfig, PoolName,
+    compute_with,
 };
 use dasklike_graph::explain::human_bytes;
 use dasklike_graph::plan::Dim;
@@ -14,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub(crate) struct Engine {
     client: Client,
     dashboard: Option<String>,
+    pool: PoolName,
     /// Ends when it is dropped.
     _local: Option<LocalCluster>,
 }
@@ -27,6 +29,7 @@ impl Engine {
                 Engine {
                     dashboard: client.cluster()?.dashboard_url,
                     client,
+                    pool: args.pool.clone(),
                     _local: None,
                 }
             }
@@ -35,6 +38,7 @@ impl Engine {
                 Engine {
                     client: cluster.client(),
                     dashboard: cluster.dashboard_url(),
+                    pool: PoolName::default(),
                     _local: Some(cluster),
                 }
             }
@@ -60,6 +64,7 @@ impl Engine {
         let bar = ProgressBar::new(0).with_style(style);
         let options = ComputeOptions {
             chunks,
+            pool: self.pool.clone(),
             ..ComputeOptions::default()
         };
         let computed = compute_with(&self.client, arrays, &options, |progress| {

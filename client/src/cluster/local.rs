@@ -4,6 +4,7 @@ use super::Background;
 use super::machine::{memory_bytes, processors};
 use super::process::{ProcessError, WorkerProcess, WorkerSpec};
 use crate::submit::{Client, ComputeError};
+use dasklike_graph::pool::PoolName;
 use dasklike_scheduler::{
     DashboardConfig, Scheduler, SchedulerConfig, SchedulerHandle, StartError,
 };
@@ -117,7 +118,11 @@ impl LocalCluster {
             hosts: Vec::new(),
         });
         let listen = config.processes.then_some(SocketAddr::new(loopback, 0));
-        let scheduler = background.run(Scheduler::start(SchedulerConfig { listen, dashboard }))?;
+        let scheduler = background.run(Scheduler::start(SchedulerConfig {
+            listen,
+            dashboard,
+            ..SchedulerConfig::default()
+        }))?;
         let client = Client::connect_by(background.clone(), &scheduler.in_memory_connector())?;
         let mut cluster = LocalCluster {
             client,
@@ -154,6 +159,7 @@ impl LocalCluster {
                         name,
                         slots,
                         memory_limit,
+                        pool: PoolName::default(),
                         connector,
                     };
                     self.threads

@@ -10,4 +10,4 @@ pub(crate) use background::Background;
 pub use local::{ClusterError, LocalCluster, LocalClusterConfig};
 pub use machine::{memory_bytes, processors};
 pub use process::worker_main_if_requested;
-pub use serve::{ServeError, run_scheduler, run_worker};
+pub use serve::{ServeError, WorkerSettings, run_scheduler, run_worker};

@@ -3,7 +3,8 @@
 use super::Background;
 use super::machine::processors;
 use super::process::WorkerSpec;
-use dasklike_proto_engine::transport::{ConnectError, Connector};
+use dasklike_graph::pool::PoolName;
+use dasklike_proto_engine::transport::{ClientTls, ConnectError, Connector};
 use dasklike_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle, StartError};
 use dasklike_worker::{Worker, WorkerConfig, WorkerError};
 use std::io;
@@ -54,15 +55,35 @@ pub fn run_scheduler(
     })
 }
 
+/// A worker that is a process.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// The scheduler's address.
+    pub scheduler: String,
+    /// What a `tls://` address needs.
+    pub tls: Option<ClientTls>,
+    /// A name for people, unique in the cluster.
+    pub name: String,
+    /// Threads that compute; at least 1.
+    pub slots: u32,
+    /// The most bytes that the whole process may use.
+    pub memory_limit: u64,
+    /// Whose jobs it runs.
+    pub pool: PoolName,
+}
+
 /// Runs a worker in a process of its own until it has drained or is refused. SIGINT and SIGTERM make it drain;
-/// the second one ends it at once. `memory_limit` is the most bytes that the whole process may use.
-pub fn run_worker(
-    scheduler: &str,
-    name: String,
-    slots: u32,
-    memory_limit: u64,
-) -> Result<(), ServeError> {
-    let connector = Connector::tcp(scheduler)?;
+/// the second one ends it at once.
+pub fn run_worker(settings: WorkerSettings) -> Result<(), ServeError> {
+    let WorkerSettings {
+        scheduler,
+        tls,
+        name,
+        slots,
+        memory_limit,
+        pool,
+    } = settings;
+    let connector = Connector::to(&scheduler, tls)?;
     let memory_limit = task_memory(memory_limit)?;
     let background = Background::start(1)?;
     background.run(async {
@@ -71,6 +92,7 @@ pub fn run_worker(
             name,
             slots,
             memory_limit,
+            pool,
             connector,
         })?;
         tokio::select! {
@@ -94,6 +116,7 @@ pub(crate) fn run_worker_process(spec: WorkerSpec) -> Result<(), ServeError> {
             name: spec.name,
             slots: spec.slots,
             memory_limit,
+            pool: PoolName::default(),
             connector,
         };
         Ok(Worker::start(config)?.ended().await?)

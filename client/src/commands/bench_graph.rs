@@ -9,6 +9,7 @@ use dasklike_graph::dtype::DType;
 use dasklike_graph::lower::{Budget, lower};
 use dasklike_graph::partial::Partial;
 use dasklike_graph::plan::Plan;
+use dasklike_graph::pool::PoolName;
 use dasklike_graph::protocol::{
     Assignment, Commit, JobSpec, Node, SinkId, TaskStats, ToScheduler, ToWorker, WorkerHello,
 };
@@ -104,6 +105,7 @@ impl Script {
                 name: format!("worker {w}"),
                 slots: 1,
                 memory_limit: 1 << 30,
+                pool: PoolName::default(),
             };
             script.tell(Event::WorkerConnected {
                 worker: WorkerId(w),
@@ -137,6 +139,7 @@ impl Script {
             client: ClientId(1),
             request: RequestId(1),
             name: None,
+            pool: PoolName::default(),
             spec: spec.clone(),
             lowered: Arc::new(lowered),
             max_range: None,

@@ -1,13 +1,14 @@
 //! `dasklike scheduler`, `worker` and `local`: parts of a cluster that run until they are told to end.
 
 use anyhow::Result;
-use dasklike::cluster::{memory_bytes, processors, run_scheduler, run_worker};
+use dasklike::cluster::{WorkerSettings, memory_bytes, processors, run_scheduler, run_worker};
 use dasklike::size::parse_size;
-use dasklike::{LocalCluster, LocalClusterConfig};
+use dasklike::{ClientTls, LocalCluster, LocalClusterConfig, PoolName};
 use dasklike_proto_engine::transport::DEFAULT_PORT;
 use dasklike_scheduler::http::DEFAULT_PORT as DASHBOARD_PORT;
 use dasklike_scheduler::{DashboardConfig, SchedulerConfig};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 /// How many ports are tried for the dashboard when none was asked for.
 const DASHBOARD_TRIES: u16 = 100;
@@ -15,18 +16,31 @@ const DASHBOARD_TRIES: u16 = 100;
 /// Run a scheduler until Ctrl-C
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchedulerArgs {
-    /// The address to listen on for workers, clients and browsers; 0.0.0.0 for all
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    /// The address to listen on for workers, clients and browsers; :: or 0.0.0.0 for all
+    #[arg(
+        long,
+        env = "DASKLIKE_HOST",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1"
+    )]
     host: IpAddr,
     /// The port for workers and clients; 0 for any free one
-    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
+    #[arg(long, env = "DASKLIKE_PORT", value_name = "PORT", default_value_t = DEFAULT_PORT)]
     port: u16,
     /// The dashboard's port [default: the first free one from 8787]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, env = "DASKLIKE_DASHBOARD_PORT", value_name = "PORT")]
     dashboard_port: Option<u16>,
-    /// A name under which browsers may ask for the dashboard, beside localhost; may be repeated
-    #[arg(long, value_name = "NAME")]
+    /// A name under which browsers may ask for the dashboard, beside localhost; may be repeated, or hold commas
+    #[arg(
+        long,
+        env = "DASKLIKE_DASHBOARD_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
     dashboard_host: Vec<String>,
+    /// A folder with ca.crt, tls.crt and tls.key: workers and clients must show a certificate of that authority
+    #[arg(long, env = "DASKLIKE_TLS_DIR", value_name = "FOLDER")]
+    tls_dir: Option<PathBuf>,
 }
 
 impl SchedulerArgs {
@@ -42,14 +56,16 @@ impl SchedulerArgs {
             hosts: self.dashboard_host,
         };
         let listen = Some(SocketAddr::new(self.host, self.port));
+        let scheme = if self.tls_dir.is_some() { "tls" } else { "tcp" };
         run_scheduler(
             SchedulerConfig {
                 listen,
+                tls: self.tls_dir,
                 dashboard: Some(dashboard),
             },
             |scheduler| {
                 if let Some(address) = scheduler.address() {
-                    eprintln!("scheduler: tcp://{address}");
+                    eprintln!("scheduler: {scheme}://{address}");
                 }
                 if let Some(url) = scheduler.dashboard_url() {
                     eprintln!("dashboard: {url}");
@@ -63,18 +79,32 @@ impl SchedulerArgs {
 /// Run a worker until the scheduler or Ctrl-C ends it; what it has started is finished first
 #[derive(Debug, clap::Args)]
 pub(crate) struct WorkerArgs {
-    /// The scheduler, such as tcp://127.0.0.1:8786
-    #[arg(long, value_name = "URL")]
+    /// The scheduler, such as tcp://127.0.0.1:8786, or tls:// with a TLS folder
+    #[arg(long, env = "DASKLIKE_SCHEDULER", value_name = "URL")]
     scheduler: String,
     /// A name for people, unique in the cluster [default: from the process' number]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "DASKLIKE_NAME", value_name = "NAME")]
     name: Option<String>,
-    /// Threads that compute [default: one a processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    slots: Option<u32>,
+    /// Whose jobs it runs
+    #[arg(long, env = "DASKLIKE_POOL", value_name = "NAME", default_value_t)]
+    pool: PoolName,
+    /// Threads that compute; 0 for one a processor, of which a container may have fewer than the machine
+    #[arg(long, env = "DASKLIKE_SLOTS", value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1024))]
+    slots: u32,
     /// The most memory of the process, such as 512MB or 1GiB [default: four fifths of the machine's]
-    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    #[arg(long, env = "DASKLIKE_MEMORY_LIMIT", value_name = "BYTES", value_parser = parse_size)]
     memory_limit: Option<u64>,
+    /// A folder with ca.crt, tls.crt and tls.key, for a tls:// scheduler; read at each connect
+    #[arg(long, env = "DASKLIKE_TLS_DIR", value_name = "FOLDER")]
+    tls_dir: Option<PathBuf>,
+    /// The name that the scheduler's certificate carries [default: the host of the address]
+    #[arg(
+        long,
+        env = "DASKLIKE_TLS_SERVER_NAME",
+        value_name = "NAME",
+        requires = "tls_dir"
+    )]
+    tls_server_name: Option<String>,
 }
 
 impl WorkerArgs {
@@ -82,9 +112,21 @@ impl WorkerArgs {
         let name = self
             .name
             .unwrap_or_else(|| format!("worker-{}", std::process::id()));
-        let slots = self.slots.unwrap_or_else(processors);
-        let memory = self.memory_limit.unwrap_or_else(|| memory_bytes() / 5 * 4);
-        run_worker(&self.scheduler, name, slots, memory)?;
+        let tls = self.tls_dir.map(|folder| ClientTls {
+            server_name: self.tls_server_name,
+            ..ClientTls::folder(folder)
+        });
+        run_worker(WorkerSettings {
+            scheduler: self.scheduler,
+            tls,
+            name,
+            slots: match self.slots {
+                0 => processors(),
+                slots => slots,
+            },
+            memory_limit: self.memory_limit.unwrap_or_else(|| memory_bytes() / 5 * 4),
+            pool: self.pool,
+        })?;
         Ok(())
     }
 }

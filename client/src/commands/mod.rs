@@ -5,6 +5,8 @@ mod bench_graph;
 mod bench_overhead;
 mod cluster;
 mod explain;
+#[cfg(feature = "kube")]
+mod kubernetes;
 mod sample;
 
 use std::io::Write;
@@ -19,6 +21,10 @@ pub(crate) enum Command {
     Sample(sample::SampleArgs),
     Explain(Box<explain::ExplainArgs>),
     Bench(bench::BenchArgs),
+    #[cfg(feature = "kube")]
+    Connect(kubernetes::ConnectArgs),
+    #[cfg(feature = "kube")]
+    Logs(kubernetes::LogsArgs),
 }
 
 impl Command {
@@ -30,6 +36,10 @@ impl Command {
             Command::Sample(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Bench(args) => args.run(),
+            #[cfg(feature = "kube")]
+            Command::Connect(args) => args.run(),
+            #[cfg(feature = "kube")]
+            Command::Logs(args) => args.run(),
         }
     }
 }

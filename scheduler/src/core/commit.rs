@@ -37,7 +37,7 @@ impl State {
         };
         debug_assert_eq!(run.phase, Phase::Running);
         for (a, range) in commit.ranges {
-            if !w.take(a, range.clone()) {
+            if !w.take(a, range.clone(), self.now) {
                 return self.broken(
                     worker,
                     format!("it committed tiles {range:?} of {a} twice at once"),

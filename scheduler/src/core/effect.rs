@@ -74,9 +74,9 @@ pub enum JobEnd {
 /// Why a request is not met.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The name belongs to a job of another plan.
+    /// The name belongs to a job of another plan or pool.
     #[error(
-        "the name {name:?} is taken by a job with a different plan: choose another name, or cancel that job"
+        "the name {name:?} is taken by a job with a different plan or pool: choose another name, or cancel that job"
     )]
     NameTaken {
         /// The name.

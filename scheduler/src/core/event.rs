@@ -1,6 +1,6 @@
 //! What happens to the scheduler.
 
-use super::ids::{ClientId, Epoch, JobId, RequestId, WorkerId};
+use super::ids::{ClientId, Epoch, JobId, PoolName, RequestId, WorkerId};
 use dasklike_graph::protocol::{Block, JobSpec, ToScheduler, WorkerHello};
 use dasklike_graph::stage::Lowered;
 use std::sync::Arc;
@@ -81,6 +81,8 @@ pub struct Submission {
     /// `Some`: the job outlives its client, and its results are kept until they are fetched. A name in use by
     /// a job of the same plan attaches to that job.
     pub name: Option<String>,
+    /// Whose workers run it. While the pool has none, the job waits.
+    pub pool: PoolName,
     /// The plan and its budget, as workers get them.
     pub spec: Arc<JobSpec>,
     /// The stages of the plan, lowered by the edge.

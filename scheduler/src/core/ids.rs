@@ -1,5 +1,6 @@
 //! Numbers of things that only the scheduler's own edge knows.
 
+pub use dasklike_graph::pool::PoolName;
 pub use dasklike_graph::protocol::{AssignmentId, Epoch, Instant, JobId, WorkerId};
 
 /// A client's connection, numbered by the edge and never used twice.

@@ -42,7 +42,18 @@ impl State {
             ensure(!w.assignments.is_empty() || w.load_ns == 0, || {
                 format!("{id} has load without tiles")
             })?;
-            let ready = self.jobs.values().any(|j| !j.ready.is_empty());
+            let ours = |job: &Job| job.pool == w.hello.pool;
+            let foreign = w
+                .assignments
+                .values()
+                .find(|a| !self.jobs.get(&a.job).is_some_and(ours));
+            ensure(foreign.is_none(), || {
+                format!(
+                    "{id} of pool {} has tiles of another pool: {foreign:?}",
+                    w.hello.pool
+                )
+            })?;
+            let ready = self.jobs.values().any(|j| ours(j) && !j.ready.is_empty());
             let idles = ready && !w.draining && w.assignments.is_empty();
             ensure(!idles, || format!("{id} has nothing and tiles are waiting"))?;
             let known = |a: &AssignmentId| a.0 < w.next;

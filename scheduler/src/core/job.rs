@@ -2,7 +2,7 @@
 
 use super::effect::JobEnd;
 use super::event::Submission;
-use super::ids::{ClientId, Instant, JobId, WorkerId};
+use super::ids::{ClientId, Instant, JobId, PoolName, WorkerId};
 use super::stage::StageRun;
 use dasklike_graph::protocol::{JobSpec, TaskError};
 use dasklike_graph::stage::{InlineId, Lowered, StageId, Tile};
@@ -56,6 +56,7 @@ impl JobState {
 pub(crate) struct Job {
     pub(crate) id: JobId,
     pub(crate) name: Option<String>,
+    pub(crate) pool: PoolName,
     pub(crate) spec: Arc<JobSpec>,
     pub(crate) lowered: Arc<Lowered>,
     pub(crate) clients: Vec<ClientId>,
@@ -86,6 +87,7 @@ impl Job {
         let Submission {
             client,
             name,
+            pool,
             spec,
             lowered,
             max_range,
@@ -108,6 +110,7 @@ impl Job {
         Job {
             id,
             name,
+            pool,
             spec,
             lowered,
             clients: vec![client],

@@ -43,7 +43,10 @@ impl State {
         if let Some(name) = submission.name.clone() {
             self.names.insert(name, id);
         }
-        let live = self.jobs.values().filter(|j| j.state.is_live());
+        let live = self
+            .jobs
+            .values()
+            .filter(|j| j.state.is_live() && j.pool == submission.pool);
         let share = live.map(|j| j.share).min().unwrap_or(0);
         self.jobs
             .insert(id, Job::new(id, submission, share, self.now));
@@ -78,7 +81,7 @@ impl State {
         };
         let waits =
             job.state == JobState::Finished && !job.kept.is_empty() && job.expires.is_some();
-        match job.spec == submission.spec {
+        match job.spec == submission.spec && job.pool == submission.pool {
             _ if !job.state.is_live() && !waits => Ok(None),
             true => Ok(Some(job.id)),
             false => Err(Refusal::NameTaken {
@@ -194,6 +197,7 @@ impl State {
             _ => 0,
         }] += 1;
         self.log.push(self.now, Entry::Ended { job: id });
+        self.last_end = self.now;
         job.state = state;
         job.ended = Some(self.now);
         job.ready.clear();
@@ -214,7 +218,7 @@ impl State {
             let of_job = w.assignments.iter().filter(|(_, a)| a.job == id);
             let ids: Vec<AssignmentId> = of_job.map(|(id, _)| *id).collect();
             for assignment in ids {
-                let Some(a) = w.drop_assignment(assignment) else {
+                let Some(a) = w.drop_assignment(assignment, self.now) else {
                     continue;
                 };
                 w.leftovers = true;

@@ -121,7 +121,7 @@ impl State {
         if range.is_empty() {
             return;
         }
-        if !w.take(id, range.clone()) {
+        if !w.take(id, range.clone(), self.now) {
             return self.broken(
                 worker,
                 format!("it gave back tiles {range:?} of {id}, which it does not have"),
@@ -229,12 +229,10 @@ impl State {
     }
 
     fn count_slots(&mut self) {
-        self.slots = self
-            .workers
-            .values()
-            .filter(|w| !w.draining)
-            .map(Worker::slots)
-            .sum();
+        self.slots.clear();
+        for w in self.workers.values().filter(|w| !w.draining) {
+            *self.slots.entry(w.hello.pool.clone()).or_default() += w.slots();
+        }
     }
 
     pub(super) fn everyone_has_room(&mut self) {

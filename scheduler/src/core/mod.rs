@@ -8,6 +8,7 @@
 //! worker; whatever a worker says about tiles it does not have is an error of its own.
 
 mod commit;
+pub mod demand;
 pub mod effect;
 pub mod event;
 pub mod ids;
@@ -33,7 +34,7 @@ pub use stage::{OpKind, Phase};
 
 use effect::Effect;
 use event::Event;
-use ids::{ClientId, Epoch, Instant, JobId, WorkerId};
+use ids::{ClientId, Epoch, Instant, JobId, PoolName, WorkerId};
 use job::Job;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use worker::Worker;
@@ -76,8 +77,10 @@ pub struct State {
     /// The latest job of each name.
     names: BTreeMap<String, JobId>,
     workers: BTreeMap<WorkerId, Worker>,
-    /// Slots of workers that take work.
-    slots: u64,
+    /// Slots of workers that take work, by pool.
+    slots: BTreeMap<PoolName, u64>,
+    /// When the last job ended; at first, when the scheduler started.
+    last_end: Instant,
     /// Workers that may have room since they were last looked at.
     room: BTreeSet<WorkerId>,
     wake: Option<Instant>,
@@ -98,7 +101,8 @@ impl State {
             next_job: 1,
             names: BTreeMap::new(),
             workers: BTreeMap::new(),
-            slots: 0,
+            slots: BTreeMap::new(),
+            last_end: Instant(0),
             room: BTreeSet::new(),
             wake: None,
             totals: Totals::default(),

@@ -2,11 +2,11 @@
 //!
 //! A worker is given ranges until it has enough estimated work queued to cover a round trip, but no more than
 //! half of its fair share of all that is left, so that ranges shrink towards the end and idle workers find
-//! something. Among jobs, the one that was given the least work so far comes first.
+//! something. Among the jobs of the worker's pool, the one that was given the least work so far comes first.
 
 use super::State;
 use super::effect::Effect;
-use super::ids::{JobId, WorkerId};
+use super::ids::{JobId, PoolName, WorkerId};
 use super::job::JobState;
 use super::story::Entry;
 use super::worker::Assignment;
@@ -41,10 +41,12 @@ impl State {
         if w.draining || w.alone || w.assignments.len() >= MAX_ASSIGNMENTS {
             return None;
         }
-        let (job_id, stage_id) = self.next_stage()?;
+        let pool = &w.hello.pool;
+        let (job_id, stage_id) = self.next_stage(pool)?;
         let left: u64 = self
             .jobs
             .values()
+            .filter(|j| j.pool == *pool)
             .flat_map(|j| j.ready.iter().filter_map(|s| j.stage(*s)))
             .map(|s| s.unassigned.count() + s.assigned)
             .sum();
@@ -57,7 +59,8 @@ impl State {
         if suspect_alone && !w.assignments.is_empty() {
             return None;
         }
-        let share = (left * w.slots() / self.slots.max(1)).div_ceil(2);
+        let slots = self.slots.get(pool).copied().unwrap_or(0).max(1);
+        let share = (left * w.slots() / slots).div_ceil(2);
         let queued =
             (self.config.queue_ns * w.slots()).saturating_sub(w.load_ns) / stage.tile_ns.max(1);
         let least = (MIN_TILES * w.slots()).saturating_sub(w.tiles);
@@ -120,9 +123,12 @@ impl State {
         Some(())
     }
 
-    /// The stage whose tiles come next.
-    fn next_stage(&self) -> Option<(JobId, StageId)> {
-        let ready = self.jobs.values().filter(|j| !j.ready.is_empty());
+    /// The stage whose tiles a pool's workers get next.
+    fn next_stage(&self, pool: &PoolName) -> Option<(JobId, StageId)> {
+        let ready = self
+            .jobs
+            .values()
+            .filter(|j| !j.ready.is_empty() && j.pool == *pool);
         let job = ready.min_by_key(|j| (j.share, j.id))?;
         Some((job.id, *job.ready.first()?))
     }

@@ -1,7 +1,7 @@
 //! What the dashboard and metrics read: views into the state, cheap to take.
 
 use super::State;
-use super::ids::{Instant, JobId, WorkerId};
+use super::ids::{Instant, JobId, PoolName, WorkerId};
 use super::job::{Job, JobState};
 use super::stage::{OpKind, Phase};
 use dasklike_graph::protocol::{Heartbeat, JobSpec, Span, TaskStats, WorkerHello};
@@ -69,6 +69,7 @@ impl Cells {
 pub struct JobView<'a> {
     pub id: JobId,
     pub name: Option<&'a str>,
+    pub pool: &'a PoolName,
     pub state: &'a JobState,
     /// The task that failed it, and the worker that said so.
     pub fault: Option<(StageId, Tile, WorkerId)>,
@@ -110,12 +111,29 @@ pub struct WorkerView<'a> {
     pub draining: bool,
     pub connected: Instant,
     pub last_heard: Instant,
+    /// Since when it has had no tile; `None` while it has one.
+    pub idle_since: Option<Instant>,
     /// Tiles assigned and not committed.
     pub tiles: u64,
     pub assignments: usize,
     pub heartbeat: &'a Heartbeat,
     /// What its committed tiles cost.
     pub stats: &'a TaskStats,
+}
+
+impl WorkerView<'_> {
+    /// Slots that compute now.
+    pub fn busy_slots(&self) -> u32 {
+        // Heartbeats are rare beside tasks: who holds tiles and knew of none then is taken to work on them.
+        let holds = u32::try_from(self.tiles).unwrap_or(u32::MAX);
+        let most = self.hello.slots.min(holds);
+        let knew = self.heartbeat.busy > 0 || self.heartbeat.queued > 0;
+        if knew {
+            self.heartbeat.busy.min(most)
+        } else {
+            most
+        }
+    }
 }
 
 /// A span of a task stream, on the scheduler's clock.
@@ -130,7 +148,7 @@ pub struct SpanView {
     pub span: Span,
 }
 
-/// Tiles of all jobs that are not done.
+/// Tiles of a pool's jobs that are not done.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Queue {
     /// They could run now.
@@ -179,6 +197,7 @@ impl State {
             draining: w.draining,
             connected: w.connected,
             last_heard: w.last_heard,
+            idle_since: (w.tiles == 0).then_some(w.idle_since),
             tiles: w.tiles,
             assignments: w.assignments.len(),
             heartbeat: &w.heartbeat,
@@ -192,26 +211,24 @@ impl State {
         self.spans.range(skip..)
     }
 
-    /// What is left to do.
-    pub fn queue(&self) -> Queue {
-        let mut queue = Queue::default();
-        for stage in self
-            .jobs
-            .values()
-            .filter(|j| j.state.is_live())
-            .flat_map(|j| &j.stages)
-        {
-            match stage.phase {
-                Phase::Blocked => queue.blocked += stage.tiles,
-                Phase::Running => {
-                    queue.ready += stage.unassigned.count();
-                    queue.running += stage.assigned;
+    /// What is left to do in each pool that has a live job.
+    pub fn queues(&self) -> BTreeMap<PoolName, Queue> {
+        let mut queues: BTreeMap<PoolName, Queue> = BTreeMap::new();
+        for job in self.jobs.values().filter(|j| j.state.is_live()) {
+            let queue = queues.entry(job.pool.clone()).or_default();
+            for stage in &job.stages {
+                match stage.phase {
+                    Phase::Blocked => queue.blocked += stage.tiles,
+                    Phase::Running => {
+                        queue.ready += stage.unassigned.count();
+                        queue.running += stage.assigned;
+                    }
+                    Phase::Done => {}
                 }
-                Phase::Done => {}
+                queue.seconds += (stage.tiles - stage.done) as f64 * stage.tile_ns as f64 / 1e9;
             }
-            queue.seconds += (stage.tiles - stage.done) as f64 * stage.tile_ns as f64 / 1e9;
         }
-        queue
+        queues
     }
 
     /// The counters.
@@ -272,6 +289,7 @@ fn view_job(job: &Job) -> JobView<'_> {
     JobView {
         id: job.id,
         name: job.name.as_deref(),
+        pool: &job.pool,
         state: &job.state,
         fault: job.fault,
         spec: &job.spec,

@@ -2,7 +2,7 @@
 
 use super::State;
 use super::effect::Effect;
-use super::ids::{AssignmentId, WorkerId};
+use super::ids::{AssignmentId, PoolName, WorkerId};
 use super::worker::Worker;
 use dasklike_graph::protocol::ToWorker;
 
@@ -10,31 +10,43 @@ use dasklike_graph::protocol::ToWorker;
 const WORTH_NS: u64 = 500_000;
 
 impl State {
-    /// Where nothing is left to assign and a worker has idle slots, asks the busiest worker for half of what
-    /// it has not started. What comes back is placed like any other work.
+    /// Where nothing is left to assign and a worker has idle slots, asks the busiest worker of its pool for half of
+    /// what it has not started. What comes back is placed like any other work.
     pub(super) fn steal(&mut self, out: &mut Vec<Effect>) {
-        if self.jobs.values().any(|j| !j.ready.is_empty()) {
+        let pools: Vec<PoolName> = self.slots.keys().cloned().collect();
+        for pool in pools {
+            self.steal_within(&pool, out);
+        }
+    }
+
+    fn steal_within(&mut self, pool: &PoolName, out: &mut Vec<Effect>) {
+        if self
+            .jobs
+            .values()
+            .any(|j| !j.ready.is_empty() && j.pool == *pool)
+        {
             return;
         }
         let idle = |w: &Worker| !w.draining && !w.alone && w.tiles < w.slots();
+        let ours = |w: &Worker| w.hello.pool == *pool;
         let mut idle_slots: u64 = self
             .workers
             .values()
-            .filter(|w| idle(w))
+            .filter(|w| ours(w) && idle(w))
             .map(|w| w.slots() - w.tiles)
             .sum();
         // What was asked for already will serve some of them.
         let asked = self
             .workers
             .values()
-            .filter(|w| !w.revoking.is_empty())
+            .filter(|w| ours(w) && !w.revoking.is_empty())
             .count() as u64;
         idle_slots = idle_slots.saturating_sub(asked);
         while idle_slots > 0 {
             let candidates = self
                 .workers
                 .iter()
-                .filter(|(_, w)| !w.draining && !w.barren && w.revoking.is_empty());
+                .filter(|(_, w)| ours(w) && !w.draining && !w.barren && w.revoking.is_empty());
             let surplus = candidates
                 .map(|(id, w)| (self.surplus_ns(w), *id))
                 .filter(|(s, _)| *s > WORTH_NS);

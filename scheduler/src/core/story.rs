@@ -1,7 +1,7 @@
 //! Why a tile is where it is: a bounded log of what happened, and the story of one tile.
 
 use super::State;
-use super::ids::{Instant, JobId, WorkerId};
+use super::ids::{Instant, JobId, PoolName, WorkerId};
 use super::stage::Phase;
 use dasklike_graph::stage::{StageId, Tile};
 use std::collections::VecDeque;
@@ -105,7 +105,7 @@ impl State {
             }
             Phase::Done => "done".to_owned(),
             Phase::Running if s.unassigned.contains(tile) => {
-                self.why_unassigned(s.deaths.run(tile).0)
+                self.why_unassigned(&j.pool, s.deaths.run(tile).0)
             }
             Phase::Running => match self.holder(job, stage, tile) {
                 Some((worker, name)) => format!("with {worker} ({name}), started or queued there"),
@@ -114,10 +114,14 @@ impl State {
         }
     }
 
-    fn why_unassigned(&self, deaths: u32) -> String {
-        let taking = self.workers.values().filter(|w| !w.draining).count();
+    fn why_unassigned(&self, pool: &PoolName, deaths: u32) -> String {
+        let taking = self
+            .workers
+            .values()
+            .filter(|w| !w.draining && w.hello.pool == *pool)
+            .count();
         match (taking, deaths) {
-            (0, _) => "not assigned: no worker takes work".to_owned(),
+            (0, _) => format!("not assigned: no worker of pool {pool} takes work"),
             (_, 0) => {
                 format!("not assigned: {taking} workers have enough queued, others come first")
             }

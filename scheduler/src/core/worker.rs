@@ -19,6 +19,8 @@ pub(crate) struct Worker {
     pub(crate) next: u64,
     /// Tiles of `assignments` that are not committed.
     pub(crate) tiles: u64,
+    /// Since when it has none, while it has none.
+    pub(crate) idle_since: Instant,
     /// Their estimated slot-nanoseconds, each by the estimate it was assigned with.
     pub(crate) load_ns: u64,
     /// Assignments that it was asked to shorten and has not answered for.
@@ -48,6 +50,7 @@ impl Worker {
             assignments: BTreeMap::new(),
             next: 0,
             tiles: 0,
+            idle_since: now,
             load_ns: 0,
             revoking: BTreeSet::new(),
             knows: BTreeMap::new(),
@@ -72,7 +75,7 @@ impl Worker {
     }
 
     /// Takes tiles out of an assignment, all of which it holds, and forgets it when none is left.
-    pub(crate) fn take(&mut self, id: AssignmentId, range: Range<u64>) -> bool {
+    pub(crate) fn take(&mut self, id: AssignmentId, range: Range<u64>, now: Instant) -> bool {
         let Some(a) = self.assignments.get_mut(&id) else {
             return false;
         };
@@ -85,21 +88,25 @@ impl Worker {
         if a.left == 0 {
             self.assignments.remove(&id);
         }
-        if self.assignments.is_empty() {
-            self.alone = false;
-        }
+        self.rest(now);
         true
     }
 
     /// Forgets a whole assignment.
-    pub(crate) fn drop_assignment(&mut self, id: AssignmentId) -> Option<Assignment> {
+    pub(crate) fn drop_assignment(&mut self, id: AssignmentId, now: Instant) -> Option<Assignment> {
         let a = self.assignments.remove(&id)?;
         self.tiles -= a.left;
         self.load_ns -= a.load();
+        self.rest(now);
+        Some(a)
+    }
+
+    /// Takes note if nothing is left.
+    fn rest(&mut self, now: Instant) {
         if self.assignments.is_empty() {
             self.alone = false;
+            self.idle_since = now;
         }
-        Some(a)
     }
 }
 

@@ -103,6 +103,7 @@ mod tests {
                 "href=\"/",
                 "from \"/",
                 "fetch(\"/",
+                "fetch(`/",
                 "EventSource(\"/",
             ] {
                 assert!(!text.contains(word), "{} contains {word}", asset.path);

@@ -69,7 +69,7 @@ pub enum HttpError {
 /// Listens on `host:port`; port 0 is any free one.
 pub async fn bind(host: IpAddr, port: u16) -> Result<TcpListener, HttpError> {
     let addr = SocketAddr::new(host, port);
-    TcpListener::bind(addr)
+    crate::listen::listen(addr)
         .await
         .map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => HttpError::PortTaken { host, port },

@@ -124,7 +124,7 @@ async fn healthz(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str
     }
 }
 
-/// Ready: alive, and the driver has said something.
+/// Ready: it takes work. The driver runs, and by then the listener for workers and clients is open.
 async fn readyz(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
     if shared.snapshot().at_us == 0 {
         return (

@@ -6,6 +6,7 @@ pub mod data;
 pub mod engine;
 pub mod file_server;
 pub mod namespace;
+pub mod operator;
 pub mod port_forward;
 pub mod tools;
 pub mod wait;

@@ -25,14 +25,14 @@ impl PortForward {
         // It says so when it listens, "Forwarding from 127.0.0.1:40001 -> 8786", or ends with its reason on
         // stderr.
         let mut line = String::new();
-        let stdout = child.stdout.as_mut().expect("the pipe was asked for");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("kubectl cannot be read");
+        let mut stdout = BufReader::new(child.stdout.take().expect("the pipe was asked for"));
+        stdout.read_line(&mut line).expect("kubectl cannot be read");
         let address = line
             .strip_prefix("Forwarding from ")
             .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
             .unwrap_or_else(|| panic!("kubectl port-forward {target} said {line:?}"));
+        // It has a line for each connection, and would wait if nobody took them. The thread ends with it.
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         PortForward { address, child }
     }
 }

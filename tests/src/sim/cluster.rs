@@ -258,6 +258,7 @@ impl Sim {
             client: ClientId(user as u64),
             request: RequestId(user as u64),
             name: template.name.clone(),
+            pool: template.pool.clone(),
             spec: Arc::new(JobSpec {
                 plan: Plan::default(),
                 budget,

@@ -183,6 +183,10 @@ impl Sim {
             .get(&task.job)
             .expect("a task of an unknown job was started");
         let template = &self.templates[*number];
+        assert_eq!(
+            template.pool, machine.hello.pool,
+            "a task was started by a worker of another pool"
+        );
         let typical = template.work.task_ns[task.stage.0 as usize] * slowness;
         let result = match template.work.fault {
             Some((fault, stage, tile)) if stage == task.stage && tile == task.tile.0 => {

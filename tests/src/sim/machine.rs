@@ -2,6 +2,7 @@
 
 use super::kernel::Inlines;
 use super::rng::Rng;
+use dasklike_graph::pool::PoolName;
 use dasklike_graph::protocol::{JobId, WorkerHello, WorkerId};
 use dasklike_graph::stage::StageId;
 use dasklike_worker::core::effect::FetchId;
@@ -25,7 +26,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(rng: &mut Rng, number: u64) -> Machine {
+    pub(super) fn new(rng: &mut Rng, number: u64, pool: PoolName) -> Machine {
         let slots = rng.range(1, 4) as u32;
         let memory_limit = rng.range(1000, 4000);
         let name = format!("machine {number}");
@@ -33,6 +34,7 @@ impl Machine {
             name,
             slots,
             memory_limit,
+            pool,
         };
         let slowness = if rng.one_in(4) { 10 } else { 1 };
         Machine {

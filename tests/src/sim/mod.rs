@@ -34,6 +34,8 @@ pub struct Scenario {
     shape: Shape,
     /// Machines that run workers.
     pub machines: u64,
+    /// Pools that the machines are spread over; each has one at least, and each job runs in one.
+    pub pools: u64,
     /// Connections break and processes die, so many times at most.
     pub losses: u64,
     /// Workers are asked to drain, so many times at most.
@@ -50,13 +52,19 @@ impl Scenario {
     /// A scenario for a seed; all kinds come up among a few dozens.
     pub fn random(rng: &mut Rng) -> Scenario {
         let poison = rng.one_in(12);
+        let machines = rng.range(1, 4);
         Scenario {
             jobs: rng.range(1, 4),
             shape: Shape {
                 tiles: rng.spread(1, 400),
                 stages: rng.range(1, 4),
             },
-            machines: rng.range(1, 4),
+            machines,
+            pools: if rng.one_in(2) {
+                1
+            } else {
+                rng.range(1, machines)
+            },
             losses: if poison || rng.one_in(3) {
                 0
             } else {

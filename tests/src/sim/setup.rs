@@ -4,6 +4,7 @@ use super::cluster::{Happening, MS, SECOND, Sim};
 use super::machine::{Fault, Machine, Work};
 use super::plans;
 use super::user::{Template, User};
+use dasklike_graph::pool::PoolName;
 use dasklike_graph::stage::StageId;
 use std::sync::Arc;
 
@@ -13,7 +14,9 @@ impl Sim {
             eprintln!("{:?}", self.scenario);
         }
         for m in 0..self.scenario.machines {
-            let machine = Machine::new(&mut self.rng, m);
+            // The first machines take one pool each.
+            let pool = pool(m % self.scenario.pools);
+            let machine = Machine::new(&mut self.rng, m, pool);
             self.machines.push(machine);
             self.later(0, 200 * MS, Happening::Connect(m as usize, 0));
         }
@@ -75,8 +78,16 @@ impl Sim {
                 fetched,
                 fault,
             },
+            pool: pool(rng.range(0, self.scenario.pools - 1)),
             name: rng.one_in(3).then(|| format!("name {number}")),
             max_range: rng.one_in(4).then(|| rng.range(1, 3)),
         }
+    }
+}
+
+fn pool(number: u64) -> PoolName {
+    match number {
+        0 => PoolName::default(),
+        n => format!("pool-{n}").parse().unwrap(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::kernel;
 use super::machine::{Fault, Work};
+use dasklike_graph::pool::PoolName;
 use dasklike_graph::protocol::{Block, ErrorKind, JobId};
 use dasklike_graph::stage::{Lowered, Target};
 use dasklike_scheduler::core::effect::JobEnd;
@@ -12,6 +13,7 @@ pub(super) struct Template {
     pub(super) lowered: Arc<Lowered>,
     pub(super) salt: u64,
     pub(super) work: Work,
+    pub(super) pool: PoolName,
     pub(super) name: Option<String>,
     pub(super) max_range: Option<u64>,
 }

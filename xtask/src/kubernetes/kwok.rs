@@ -13,10 +13,14 @@ use std::process::Stdio;
 /// Marks a node as kwok's. Tests select it, and pods for it must tolerate it, so that no ordinary pod lands there.
 const MARK: (&str, &str) = ("kwok.x-k8s.io/node", "fake");
 
-/// What kwok does to nodes and pods, and how soon: at once. Without stages it does nothing.
-const STAGES: [&str; 2] = [
-    "kustomize/stage/node/fast/node-fast.yaml",
-    "kustomize/stage/pod/fast/pod-fast.yaml",
+/// What kwok does to nodes and pods, and when: at once, but for the nodes' heartbeats. Without stages it does
+/// nothing.
+const STAGES: [&str; 5] = [
+    "kustomize/stage/node/fast/node-initialize.yaml",
+    "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+    "kustomize/stage/pod/fast/pod-ready.yaml",
+    "kustomize/stage/pod/fast/pod-complete.yaml",
+    "kustomize/stage/pod/fast/pod-delete.yaml",
 ];
 
 /// Starts kwok unless it runs, and makes the nodes unless they are there.
@@ -40,8 +44,11 @@ pub(crate) fn arguments(layout: &Layout) -> Result<Vec<String>> {
     let mut arguments = vec![
         format!("--kubeconfig={}", layout.kubeconfig().display()),
         format!("--manage-nodes-with-annotation-selector={name}={value}"),
-        // The nodes' addresses are no machine's, so nothing may listen for them.
+        // Nobody asks fake nodes for logs, so there is nothing to listen for.
         "--server-address=".into(),
+        "--node-port=0".into(),
+        // Otherwise it writes a line for every change of every pod.
+        "--v=WARN".into(),
     ];
     arguments.extend(
         stages

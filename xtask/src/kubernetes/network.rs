@@ -4,13 +4,18 @@ use super::layout::{BRIDGE, GATEWAY, POD_RANGE};
 use crate::run::run;
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 /// Makes the bridge and lets packets pass between pods.
 pub(crate) fn up() -> Result<()> {
-    let forward = "/proc/sys/net/ipv4/ip_forward";
-    fs::write(forward, "1").with_context(|| format!("cannot write {forward}"))?;
+    switch_on("/proc/sys/net/ipv4/ip_forward")?;
+    // Without it packets between two ports of a bridge pass no rules, and a pod that calls a Service on its own
+    // node never sees the answer. A kernel that has no such switch has nothing to switch.
+    let bridged = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+    if Path::new(bridged).exists() {
+        switch_on(bridged)?;
+    }
     run(&mut ip(&["link", "add", BRIDGE, "type", "bridge"]))?;
     let (_, bits) = POD_RANGE
         .split_once('/')
@@ -25,9 +30,13 @@ pub(crate) fn up() -> Result<()> {
     run(&mut ip(&["link", "set", BRIDGE, "up"]))
 }
 
+fn switch_on(path: &str) -> Result<()> {
+    fs::write(path, "1").with_context(|| format!("cannot write {path}"))
+}
+
 /// Removes the bridge, if it is there.
 pub(crate) fn down() -> Result<()> {
-    if PathBuf::from("/sys/class/net").join(BRIDGE).exists() {
+    if Path::new("/sys/class/net").join(BRIDGE).exists() {
         run(&mut ip(&["link", "delete", BRIDGE]))?;
     }
     Ok(())

@@ -151,6 +151,8 @@ impl Part {
                 "--proxy-mode=iptables".into(),
                 format!("--hostname-override={NODE}"),
                 format!("--cluster-cidr={POD_RANGE}"),
+                // What it would do for NodePorts of the loopback stays when it ends: a sysctl and a packet rule.
+                "--iptables-localhost-nodeports=false".into(),
                 // Zero leaves the machine's own connection tracking limits as they are.
                 "--conntrack-max-per-core=0".into(),
                 "--conntrack-tcp-timeout-established=0".into(),

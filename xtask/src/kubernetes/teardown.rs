@@ -169,7 +169,8 @@ fn remove_empty(cgroup: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes kube-proxy's packet rules with its own means, if it has ever been built.
+/// Removes kube-proxy's packet rules: with its own means, if it has ever been built, and then the one chain that
+/// those leave.
 fn remove_packet_rules() -> Result<()> {
     let proxy = Program::KubeProxy.path()?;
     if !proxy.exists() {
@@ -185,6 +186,20 @@ fn remove_packet_rules() -> Result<()> {
             "kube-proxy could not remove its packet rules: {}",
             String::from_utf8_lossy(&output.stderr)
         ));
+    }
+    for arguments in [
+        "-D INPUT -j KUBE-FIREWALL",
+        "-D OUTPUT -j KUBE-FIREWALL",
+        "-F KUBE-FIREWALL",
+        "-X KUBE-FIREWALL",
+    ] {
+        // It fails where there is no such rule, which is what is wanted.
+        Command::new("iptables")
+            .arg("--wait")
+            .args(arguments.split(' '))
+            .stderr(Stdio::null())
+            .status()
+            .context("cannot start iptables")?;
     }
     Ok(())
 }

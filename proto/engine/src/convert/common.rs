@@ -7,6 +7,7 @@ use dasklike_graph::grid::Axis;
 use dasklike_graph::lower::Budget;
 use dasklike_graph::partial::Partial;
 use dasklike_graph::plan::PLAN_VERSION;
+use dasklike_graph::pool::PoolName;
 use std::ops::Range;
 
 const DTYPES: [(DType, pb::DType); 11] = [
@@ -22,6 +23,16 @@ const DTYPES: [(DType, pb::DType); 11] = [
     (DType::F32, pb::DType::Float32),
     (DType::F64, pb::DType::Float64),
 ];
+
+/// The pool of a message; those who name none are in the default one.
+pub fn pool_from_proto(name: &str) -> Result<PoolName, ConvertError> {
+    match name {
+        "" => Ok(PoolName::default()),
+        name => name
+            .parse()
+            .map_err(|e: dasklike_graph::pool::PoolNameError| invalid("pool", e.to_string())),
+    }
+}
 
 pub(super) fn dtype_to_proto(dtype: DType) -> i32 {
     DTYPES

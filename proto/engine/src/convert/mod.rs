@@ -8,7 +8,8 @@ mod worker;
 
 pub use client::{FailureCategory, JobEvent, Piece, Progress, event_from_proto, event_to_proto};
 pub use common::{
-    budget_from_proto, budget_to_proto, check_hello, hello, region_from_proto, region_to_proto,
+    budget_from_proto, budget_to_proto, check_hello, hello, pool_from_proto, region_from_proto,
+    region_to_proto,
 };
 pub use plan::{plan_from_proto, plan_to_proto};
 pub use worker::{

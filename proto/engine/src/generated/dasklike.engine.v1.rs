@@ -626,6 +626,9 @@ pub struct Register {
     pub slots: u32,
     #[prost(uint64, tag = "4")]
     pub memory_limit: u64,
+    /// The pool whose jobs it runs; empty: `default`.
+    #[prost(string, tag = "5")]
+    pub pool: ::prost::alloc::string::String,
 }
 /// Messages of the scheduler, in order.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1355,6 +1358,9 @@ pub struct SubmitRequest {
     /// The most tiles that one assignment may hold; 0: as the scheduler sees fit.
     #[prost(uint32, tag = "5")]
     pub max_range: u32,
+    /// The pool whose workers run the job; empty: `default`. While the pool has none, the job waits.
+    #[prost(string, tag = "6")]
+    pub pool: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AttachRequest {
@@ -1478,6 +1484,8 @@ pub struct WorkerInfo {
     pub memory_limit: u64,
     #[prost(bool, tag = "4")]
     pub draining: bool,
+    #[prost(string, tag = "5")]
+    pub pool: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DrainWorkerRequest {

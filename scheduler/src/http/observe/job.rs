@@ -1,6 +1,6 @@
 //! A job's picture.
 
-use super::{Origin, POOL, Parts, difference, plan};
+use super::{Origin, Parts, difference, plan};
 use crate::core::ids::JobId;
 use crate::core::{JobState as CoreState, JobView, StageView};
 use crate::http::record::{CellTimes, Counters, Keep, RateRecord};
@@ -139,7 +139,7 @@ impl JobRecord {
         let job = Arc::new(Job {
             id: self.id.0.to_string(),
             name: view.name.map(str::to_owned),
-            pool: POOL.to_owned(),
+            pool: view.pool.to_string(),
             state,
             submitted_us: self.submitted_us,
             started_us: view.started.map(|t| origin.us(t)),

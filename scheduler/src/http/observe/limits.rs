@@ -57,8 +57,13 @@ impl Limits {
         }
         let slots: u64 = state.workers().map(|w| u64::from(w.hello.slots)).sum();
         let (from, before) = self.window[0];
-        let queue = state.queue();
-        if queue.ready + queue.running == 0 {
+        // What waits in a pool without workers is not limited by those that there are.
+        let queues = state.queues();
+        let works = state.workers().any(|w| {
+            let queue = queues.get(&w.hello.pool);
+            queue.is_some_and(|q| q.ready + q.running > 0)
+        });
+        if !works {
             // What was before the next job begins will say nothing of it.
             self.window.drain(..self.window.len() - 1);
         }

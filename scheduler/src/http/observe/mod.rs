@@ -26,9 +26,6 @@ const ERRORS_LIMIT: usize = 100;
 /// The shortest interval that a rate is measured over.
 const RATE_INTERVAL_US: u64 = 90_000;
 
-/// The only pool there is yet.
-const POOL: &str = "default";
-
 /// The core's clock as microseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
@@ -87,7 +84,6 @@ impl Observer {
             self.note_error(lost);
         }
         let intervals = self.take_spans(state);
-        let queue = state.queue();
         let spent = sum(state);
         let limit = self.limits.look(now, state, &spent, &self.workers);
         let counters = Counters {
@@ -107,13 +103,7 @@ impl Observer {
             cluster: self.cluster.clone(),
             jobs,
             workers: self.workers.draw(),
-            pools: vec![Pool {
-                name: POOL.to_owned(),
-                ready_tasks: queue.ready,
-                running_tasks: queue.running,
-                blocked_tasks: queue.blocked,
-                queue_seconds: queue.seconds,
-            }],
+            pools: pools(state),
             rates: self.rates.rates(),
             limit,
             errors: self.errors.iter().cloned().collect(),
@@ -266,6 +256,19 @@ fn difference(now: &TaskStats, before: &TaskStats) -> TaskStats {
         stored_bytes: now.stored_bytes.saturating_sub(before.stored_bytes),
         decoded_bytes: now.decoded_bytes.saturating_sub(before.decoded_bytes),
     }
+}
+
+/// The queues of all pools that have a worker or a job, and of the default one.
+fn pools(state: &State) -> Vec<Pool> {
+    let demand = state.demand();
+    let pools = demand.pools.into_iter().map(|(name, pool)| Pool {
+        name: name.to_string(),
+        ready_tasks: pool.queue.ready,
+        running_tasks: pool.queue.running,
+        blocked_tasks: pool.queue.blocked,
+        queue_seconds: pool.queue.seconds,
+    });
+    pools.collect()
 }
 
 /// What all committed tiles cost since the scheduler started.

@@ -1,7 +1,7 @@
 //! Workers' pictures, and those that were lost.
 
-use super::{Names, Origin, POOL};
-use crate::core::ids::WorkerId;
+use super::{Names, Origin};
+use crate::core::ids::{PoolName, WorkerId};
 use crate::core::{State, WorkerView};
 use crate::http::snapshot::{ErrorLine, Worker, WorkerState};
 use dasklike_graph::protocol::IdleTimes;
@@ -21,8 +21,8 @@ pub(super) struct Workers {
     /// Why slots were idle, over all workers that ever were. Without work counts only while there was work to
     /// give.
     idle: IdleTimes,
-    /// Since when there has been work to give.
-    ready_since_us: Option<u64>,
+    /// Since when there has been work to give, in each pool that has some.
+    ready_since_us: BTreeMap<PoolName, u64>,
 }
 
 #[derive(Debug)]
@@ -37,10 +37,11 @@ struct WorkerRecord {
 impl Workers {
     /// Takes note of all workers; what it gives is what to say of those that were lost.
     pub(super) fn look(&mut self, state: &State, origin: Origin, now_us: u64) -> Vec<ErrorLine> {
-        if state.queue().ready > 0 {
-            self.ready_since_us.get_or_insert(now_us);
-        } else {
-            self.ready_since_us = None;
+        let queues = state.queues();
+        let ready = |pool: &PoolName| queues.get(pool).is_some_and(|q| q.ready > 0);
+        self.ready_since_us.retain(|pool, _| ready(pool));
+        for pool in queues.keys().filter(|pool| ready(pool)) {
+            self.ready_since_us.entry(pool.clone()).or_insert(now_us);
         }
         let mut here = BTreeMap::new();
         for view in state.workers() {
@@ -108,7 +109,8 @@ impl Workers {
         // A slot without work waited for the scheduler only if there was work all the time.
         if self
             .ready_since_us
-            .is_some_and(|since| since <= heartbeat_us)
+            .get(&view.hello.pool)
+            .is_some_and(|since| *since <= heartbeat_us)
         {
             self.idle.work_ns += heard.idle.work_ns.saturating_sub(idle.work_ns);
         }
@@ -125,14 +127,10 @@ impl Workers {
             }
             _ => 0.0,
         };
-        // Heartbeats are rare beside tasks: who holds tiles and knew of none then is taken to work on them.
-        let holds = u32::try_from(view.tiles).unwrap_or(u32::MAX);
-        let most = view.hello.slots.min(holds);
-        let knew = heard.busy > 0 || heard.queued > 0;
-        let busy = if knew { heard.busy.min(most) } else { most };
+        let busy = view.busy_slots();
         let shown = Worker {
             name: name.to_string(),
-            pool: POOL.to_owned(),
+            pool: view.hello.pool.to_string(),
             state: if view.draining {
                 WorkerState::Draining
             } else {

@@ -1,14 +1,23 @@
-//! How programs reach a scheduler: over TCP, or within one process over in-memory streams. The services and
-//! everything above the byte stream are the same.
+//! How programs reach a scheduler: over TCP, plain or with mutual TLS, or within one process over in-memory
+//! streams. The services and everything above the byte stream are the same.
 
+mod accept;
+mod address;
+mod credentials;
+mod dial;
+mod refusal;
+
+pub use accept::{TlsConnection, TlsServer};
+pub use address::{Address, DEFAULT_PORT, Scheme};
+pub use credentials::{ClientTls, Credentials, Pem, TlsError};
+
+use dial::Dial;
 use hyper_util::rt::TokioIo;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tonic::transport::{Channel, Endpoint, Server};
-
-/// The port of a scheduler's gRPC, if none is said.
-pub const DEFAULT_PORT: u16 = 8786;
 
 /// Bytes that one stream may carry ahead of its reader: two pieces of a block.
 const STREAM_WINDOW: u32 = 2 << 20;
@@ -16,6 +25,8 @@ const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Bytes of one HTTP/2 frame; the default of 16 KiB costs a system call or a copy each.
 const HTTP2_FRAME: u32 = 256 << 10;
+/// Bytes that a TLS connection may have encrypted ahead of the socket: one HTTP/2 frame in one system call.
+const TLS_BUFFER: usize = HTTP2_FRAME as usize + (16 << 10);
 /// Bytes in flight in an in-memory stream.
 const MEMORY_BUFFER: usize = 1 << 20;
 /// After so long without a sign of life, the other side is asked for one.
@@ -24,11 +35,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a scheduler cannot be reached.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ConnectError {
     /// What was given is no address.
     #[error(
-        "{0:?} is no scheduler's address: expected something like tcp://127.0.0.1:{DEFAULT_PORT}"
+        "{0:?} is no scheduler's address: expected something like tcp://127.0.0.1:{DEFAULT_PORT}, or tls:// with \
+         a TLS folder"
     )]
     Address(String),
     /// Nobody answers.
@@ -39,6 +51,34 @@ pub enum ConnectError {
         /// What the system says.
         why: String,
     },
+    /// TLS without a certificate to show and an authority to trust.
+    #[error(
+        "{url} needs a certificate: give --tls-dir a folder with ca.crt, tls.crt and tls.key, or use a context"
+    )]
+    NoCredentials {
+        /// The address.
+        url: String,
+    },
+    /// A certificate for a connection that would not use it.
+    #[error(
+        "{url} is a plain address, and there are TLS credentials: write tls:// instead of tcp://, or leave the \
+         credentials out"
+    )]
+    NeedlessCredentials {
+        /// The address.
+        url: String,
+    },
+    /// The credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] TlsError),
+    /// The other side answers, and one of the two does not want the other.
+    #[error("no connection to {url}: {why}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// Who refuses whom and what to look at.
+        why: String,
+    },
     /// The scheduler of this process has ended.
     #[error("the scheduler in this process has ended")]
     Ended,
@@ -47,11 +87,11 @@ pub enum ConnectError {
 /// A way to a scheduler. Cheap to clone; each call of [`Connector::connect`] opens a connection.
 #[derive(Clone, Debug)]
 pub enum Connector {
-    /// Over TCP.
-    Tcp {
-        /// The address as the user gave it.
-        url: String,
-        /// How to open a connection.
+    /// Over the network.
+    Network {
+        /// How to open a byte stream.
+        dial: Arc<Dial>,
+        /// Settings of what runs on it.
         endpoint: Box<Endpoint>,
     },
     /// To a scheduler of this process.
@@ -59,31 +99,20 @@ pub enum Connector {
 }
 
 impl Connector {
-    /// The way to `tcp://host:port`; scheme and port may be left out.
+    /// The plain way to `tcp://host:port`; scheme and port may be left out.
     pub fn tcp(url: &str) -> Result<Connector, ConnectError> {
-        let bad = || ConnectError::Address(url.to_owned());
-        let host = match url.split_once("://") {
-            None => url,
-            Some(("tcp" | "http" | "grpc", host)) => host,
-            Some(_) => return Err(bad()),
-        };
-        let host = host.trim_end_matches('/');
-        let authority: tonic::codegen::http::uri::Authority = host.parse().map_err(|_| bad())?;
-        let port = match host.strip_prefix(authority.host()) {
-            Some("") => DEFAULT_PORT,
-            Some(port) => port
-                .strip_prefix(':')
-                .and_then(|p| p.parse::<u16>().ok())
-                .ok_or_else(bad)?,
-            None => return Err(bad()),
-        };
-        if authority.host().is_empty() {
-            return Err(bad());
-        }
-        let endpoint = Endpoint::from_shared(format!("http://{}:{port}", authority.host()))
-            .map_err(|_| bad())?;
-        Ok(Connector::Tcp {
-            url: url.to_owned(),
+        Connector::to(url, None)
+    }
+
+    /// The way to `tcp://host:port` without, or to `tls://host:port` with credentials. Credentials in a folder are
+    /// read at each connect, so they may be renewed while this lives.
+    pub fn to(url: &str, tls: Option<ClientTls>) -> Result<Connector, ConnectError> {
+        let address: Address = url.parse()?;
+        let endpoint = Endpoint::from_shared(format!("http://{}:{}", address.host, address.port))
+            .map_err(|_| ConnectError::Address(url.to_owned()))?;
+        let dial = Dial::new(url, address, tls)?;
+        Ok(Connector::Network {
+            dial: Arc::new(dial),
             endpoint: Box::new(tuned(endpoint)),
         })
     }
@@ -97,7 +126,7 @@ impl Connector {
     /// The address, for messages to people.
     pub fn url(&self) -> &str {
         match self {
-            Connector::Tcp { url, .. } => url,
+            Connector::Network { dial, .. } => dial.url(),
             Connector::Memory(_) => "this process",
         }
     }
@@ -105,14 +134,17 @@ impl Connector {
     /// Opens a connection, within a few seconds or not at all.
     pub async fn connect(&self) -> Result<Channel, ConnectError> {
         match self {
-            Connector::Tcp { url, endpoint } => {
-                endpoint
-                    .connect()
-                    .await
-                    .map_err(|e| ConnectError::Unreachable {
-                        url: url.clone(),
-                        why: root_cause(&e),
-                    })
+            Connector::Network { dial, endpoint } => {
+                let again = dial.clone();
+                // The channel asks once now, and again whenever it has lost its connection.
+                let connect = tower::service_fn(move |_| {
+                    let dial = again.clone();
+                    async move { dial.open().await.map(TokioIo::new) }
+                });
+                let connected = endpoint.connect_with_connector(connect).await;
+                connected.map_err(|e| {
+                    connect_error(&e).unwrap_or_else(|| dial.unreachable(&root_cause(&e)))
+                })
             }
             Connector::Memory(sender) => {
                 let (ours, theirs) = tokio::io::duplex(MEMORY_BUFFER);
@@ -137,8 +169,6 @@ impl Connector {
 
 fn tuned(endpoint: Endpoint) -> Endpoint {
     endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(KEEP_ALIVE)
@@ -157,7 +187,7 @@ pub fn server() -> Server {
 }
 
 /// What lies at the bottom of an error: tonic's own text is "transport error" whatever happened.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;
@@ -165,26 +195,8 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     last.to_string()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        for good in [
-            "tcp://127.0.0.1:8786",
-            "http://host:1",
-            "host",
-            "tcp://[::1]:99",
-            "grpc://a.b.c/",
-        ] {
-            assert!(Connector::tcp(good).is_ok(), "{good}");
-        }
-        for bad in ["", "tcp://", "ftp://host", "host:", "host:99999", "a b"] {
-            assert!(
-                matches!(Connector::tcp(bad), Err(ConnectError::Address(_))),
-                "{bad}"
-            );
-        }
-    }
+/// The error of [`Dial::open`] that tonic has wrapped.
+fn connect_error(error: &(dyn std::error::Error + 'static)) -> Option<ConnectError> {
+    std::iter::successors(Some(error), |e| e.source())
+        .find_map(|e| e.downcast_ref::<ConnectError>().cloned())
 }

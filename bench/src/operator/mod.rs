@@ -1,0 +1,200 @@
+//! The operator on a cluster of kwok's fake nodes, against a bare client that creates the very same objects as fast
+//! as the API server takes them.
+//!
+//! The operator goes first. What it made is read back and, stripped of what the API server added, is what the bare
+//! client creates in another namespace, in the same run and with as many requests in flight.
+
+mod bare;
+mod clusters;
+mod pods;
+mod process;
+mod schedulers;
+
+use crate::report::{Report, Target};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use clusters::Clusters;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use pods::PodCount;
+use process::Operator;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Requests that either side of a ratio has in flight.
+const IN_FLIGHT: usize = 64;
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct OperatorArgs {
+    /// Clusters, applied at once
+    #[arg(long, default_value_t = 100)]
+    clusters: usize,
+    /// Workers of each
+    #[arg(long, default_value_t = 3)]
+    workers: usize,
+    /// Then scale one of them to so many workers; 0 for not at all
+    #[arg(long, default_value_t = 0)]
+    scale_to: usize,
+    /// How long the settled system is watched
+    #[arg(long, default_value_t = 60)]
+    settled_seconds: u64,
+    /// Make every address of this range one of this machine's, and answer there as the schedulers that kwok's pods
+    /// are not; needs root. Without it no scheduler tells its demand
+    #[arg(long)]
+    scripted_schedulers: Option<String>,
+    /// A cluster with fake nodes, as `cargo xtask cluster up --kwok` makes it
+    #[arg(long, env = "DASKLIKE_TEST_KUBECONFIG")]
+    kubeconfig: PathBuf,
+    /// The operator; the one beside this program if not given
+    #[arg(long)]
+    operator: Option<PathBuf>,
+}
+
+/// `dasklike-bench operator`.
+pub(crate) fn run(args: &OperatorArgs) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(measure(args))
+}
+
+async fn measure(args: &OperatorArgs) -> Result<()> {
+    let client = client(args).await?;
+    let clusters = Clusters::prepare(&client, args.clusters, args.workers).await?;
+    let scripted = match &args.scripted_schedulers {
+        Some(range) => Some(schedulers::start(&client, range).await?),
+        None => None,
+    };
+    let operator = Operator::start(args).await?;
+    let outcome = with_operator(args, &client, &clusters, &operator).await;
+    if outcome.is_err() {
+        operator.show_log();
+    }
+    let mut report = outcome?;
+    if let Some(scripted) = &scripted {
+        report.fact("schedulers", format_args!("{} streams of demand were open", scripted.open()));
+    }
+    drop(operator);
+    clusters.remove(&client).await?;
+    report.print()
+}
+
+async fn client(args: &OperatorArgs) -> Result<Client> {
+    let kubeconfig = Kubeconfig::read_from(&args.kubeconfig)
+        .with_context(|| format!("cannot read {}", args.kubeconfig.display()))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
+}
+
+async fn with_operator(
+    args: &OperatorArgs,
+    client: &Client,
+    clusters: &Clusters,
+    operator: &Operator,
+) -> Result<Report> {
+    let pods = args.clusters * (1 + args.workers);
+    let count = PodCount::start(client, clusters.namespace()).await?;
+    let began = Instant::now();
+    clusters.apply(client).await?;
+    count.reach(pods).await?;
+    let ours = began.elapsed();
+    clusters.wait_until_ready(client).await?;
+    let ready = began.elapsed();
+    let busy = operator.usage()?;
+
+    let objects = bare::read_back(client, clusters.namespace()).await?;
+    let kinds = bare::counts(&objects);
+    let count = PodCount::start(client, clusters.bare_namespace()).await?;
+    let began = Instant::now();
+    bare::create(client, clusters.bare_namespace(), &objects).await?;
+    count.reach(pods).await?;
+    let theirs = began.elapsed();
+    bare::delete(client, clusters.bare_namespace()).await?;
+
+    let mut report = Report::new(
+        "operator",
+        "DaskLikeClusters until their pods exist, against a bare client that creates the same objects",
+    );
+    report.fact("arguments", std::env::args().skip(1).collect::<Vec<_>>().join(" "));
+    report.fact("clusters", format_args!("{} of 1 + {}", args.clusters, args.workers));
+    report.fact("objects", kinds);
+    report.fact("in flight", IN_FLIGHT);
+    report.figure("\nthe operator starts and leads", operator.led_after().as_secs_f64(), " s", Target::AtMost(1.0));
+    report.figure("until all pods exist", ours.as_secs_f64(), " s", Target::None);
+    report.figure("the bare client", theirs.as_secs_f64(), " s", Target::None);
+    let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
+    report.figure("the operator takes", ratio, " times as long", Target::AtMost(1.5));
+    report.figure("until all clusters are Ready", ready.as_secs_f64(), " s", Target::None);
+    report.figure("operator's processor time until then", busy.cpu.as_secs_f64(), " s", Target::None);
+    settled(args, operator, &mut report).await?;
+    if args.scale_to > 0 {
+        scale(args, client, clusters, &mut report).await?;
+    }
+    let peak = operator.usage()?.peak_megabytes;
+    report.figure("operator's peak memory", peak, " MB", Target::None);
+    Ok(report)
+}
+
+/// What the operator does when there is nothing to do.
+async fn settled(args: &OperatorArgs, operator: &Operator, report: &mut Report) -> Result<()> {
+    let before = operator.settled().await?;
+    let wait = Duration::from_secs(args.settled_seconds);
+    tokio::time::sleep(wait).await;
+    let (usage, requests) = (operator.usage()?, operator.requests().await?);
+    let requests = requests - before.requests;
+    let cpu = usage.cpu.saturating_sub(before.usage.cpu);
+    report.figure(
+        &format!("settled, requests in {} s but for the Lease and watches", args.settled_seconds),
+        requests,
+        "",
+        Target::AtMost(0.0),
+    );
+    report.figure(
+        &format!("settled, processor time in {} s", args.settled_seconds),
+        cpu.as_secs_f64(),
+        " s",
+        Target::None,
+    );
+    Ok(())
+}
+
+async fn scale(args: &OperatorArgs, client: &Client, clusters: &Clusters, report: &mut Report) -> Result<()> {
+    ensure!(
+        args.scale_to > args.workers,
+        "--scale-to has to be more than --workers: a scale-down waits for pods to end"
+    );
+    let added = args.scale_to - args.workers;
+    let count = PodCount::start(client, clusters.namespace()).await?;
+    let before = count.now();
+    let began = Instant::now();
+    clusters.scale_first(client, args.scale_to).await?;
+    count.reach(before + added).await?;
+    let ours = began.elapsed();
+
+    let objects = bare::read_back(client, clusters.namespace()).await?;
+    let pods = bare::workers_of_first(&objects, args.workers);
+    ensure!(pods.len() == added, "{} new pods instead of {added}", pods.len());
+    let count = PodCount::start(client, clusters.bare_namespace()).await?;
+    let began = Instant::now();
+    bare::create(client, clusters.bare_namespace(), &pods).await?;
+    count.reach(added).await?;
+    let theirs = began.elapsed();
+    report.figure(
+        &format!("one cluster scaled from {} to {} workers, until the pods exist", args.workers, args.scale_to),
+        ours.as_secs_f64(),
+        " s",
+        Target::None,
+    );
+    report.figure("the bare client", theirs.as_secs_f64(), " s", Target::None);
+    let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
+    report.figure("the operator takes", ratio, " times as long", Target::AtMost(1.5));
+    Ok(())
+}
+
+/// The first address of a range like `10.0.0.0/24`, which must be one.
+fn is_range(range: &str) -> bool {
+    let Some((address, bits)) = range.split_once('/') else {
+        return false;
+    };
+    address.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok_and(|b| b <= 128)
+}

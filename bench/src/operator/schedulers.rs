@@ -1,0 +1,175 @@
+//! Stands in for the schedulers of pods that do not run: answers on every address of kwok's pods, with the
+//! certificate that the operator made for that cluster, and pushes demand once a second.
+
+use anyhow::{Context, Result, bail, ensure};
+use dasklike_proto_admin::pb::admin_server::{Admin, AdminServer};
+use dasklike_proto_admin::pb::{Demand, PoolDemand, WatchDemandRequest, WorkerDemand};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{Acceptor, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::LazyConfigAcceptor;
+use tonic::{Request, Response, Status};
+
+const PORT: u16 = 8786;
+/// The contract asks for one word in five seconds at least, and allows four a second.
+const PUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// All of them.
+pub(crate) struct Schedulers {
+    range: String,
+    open: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Schedulers {
+    /// Streams that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Schedulers {
+    fn drop(&mut self) {
+        self.task.abort();
+        // What could not be removed is seen by the next start.
+        let _ = route("del", &self.range);
+    }
+}
+
+/// Makes the range this machine's own and listens there.
+pub(crate) async fn start(client: &Client, range: &str) -> Result<Schedulers> {
+    ensure!(super::is_range(range), "{range} is no range of addresses: expected something like 10.0.0.0/24");
+    route("replace", range)?;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
+        .await
+        .with_context(|| format!("cannot listen on port {PORT}: does a scheduler run here?"))?;
+    let open = Arc::new(AtomicUsize::new(0));
+    let (client, counter) = (client.clone(), open.clone());
+    let task = tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (client, counter) = (client.clone(), counter.clone());
+            tokio::spawn(async move {
+                counter.fetch_add(1, Ordering::Relaxed);
+                // The operator goes away at the end, which is an error here.
+                let _ = serve(&client, socket).await;
+                counter.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    });
+    Ok(Schedulers {
+        range: range.to_owned(),
+        open,
+        task,
+    })
+}
+
+fn route(verb: &str, range: &str) -> Result<()> {
+    let arguments = ["route", verb, "local", range, "dev", "lo"];
+    let status = Command::new("ip").args(arguments).status().context("cannot start ip")?;
+    if !status.success() {
+        bail!("ip {} failed: it needs root", arguments.join(" "));
+    }
+    Ok(())
+}
+
+async fn serve(client: &Client, socket: TcpStream) -> Result<()> {
+    socket.set_nodelay(true)?;
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    let name = hello.client_hello().server_name().unwrap_or_default().to_owned();
+    let config = config(client, &name).await?;
+    let socket = hello.into_stream(Arc::new(config)).await?;
+    let service = TowerToHyperService::new(AdminServer::new(Busy { cluster: name }));
+    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    server.serve_connection(TokioIo::new(socket), service).await?;
+    Ok(())
+}
+
+/// The scheduler's side of a cluster, out of its Secret: `NAME-scheduler.NAMESPACE.svc` is what the operator asks for.
+async fn config(client: &Client, server_name: &str) -> Result<ServerConfig> {
+    let mut parts = server_name.split('.');
+    let (host, namespace) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let cluster = host.strip_suffix("-scheduler").with_context(|| format!("who is {server_name:?}?"))?;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let data = secrets.get(&format!("{cluster}-tls")).await?.data.unwrap_or_default();
+    let file = |key: &str| {
+        let found = data.get(key).with_context(|| format!("{cluster}-tls has no {key}"));
+        found.map(|bytes| bytes.0.as_slice())
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    for ca in CertificateDer::pem_slice_iter(file("ca.crt")?) {
+        roots.add(ca?)?;
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
+    let chain = CertificateDer::pem_slice_iter(file("scheduler.crt")?).collect::<Result<_, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(file("scheduler.key")?)?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
+
+/// A scheduler that is always at work.
+struct Busy {
+    cluster: String,
+}
+
+#[tonic::async_trait]
+impl Admin for Busy {
+    type WatchDemandStream = BoxStream<'static, Result<Demand, Status>>;
+
+    async fn watch_demand(&self, _: Request<WatchDemandRequest>) -> Result<Response<Self::WatchDemandStream>, Status> {
+        let cluster = self.cluster.clone();
+        let ticks = tokio::time::interval(PUSH_EVERY);
+        let said = futures::stream::unfold(ticks, move |mut ticks| {
+            let demand = demand(&cluster);
+            async move {
+                ticks.tick().await;
+                Some((Ok(demand), ticks))
+            }
+        });
+        Ok(Response::new(said.boxed()))
+    }
+}
+
+/// Ten workers at work on a long job: the queue never changes, as otherwise its cluster would not be settled.
+fn demand(cluster: &str) -> Demand {
+    let worker = |index| WorkerDemand {
+        name: format!("{cluster}-default-{index}"),
+        slots: 4,
+        busy_slots: 4,
+        draining: false,
+        idle_seconds: 0.0,
+    };
+    let pool = PoolDemand {
+        pool: "default".into(),
+        ready_tasks: 100_000,
+        running_tasks: 40,
+        blocked_tasks: 0,
+        queue_seconds: 1000.0,
+        held_bytes: 0,
+        workers: (0..10).map(worker).collect(),
+    };
+    Demand {
+        epoch: 1,
+        pools: vec![pool],
+        unfinished_jobs: 1,
+        idle_seconds: 0.0,
+    }
+}

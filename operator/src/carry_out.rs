@@ -1,0 +1,174 @@
+//! The step that makes pods and lets them go, many at a time.
+
+use crate::context::Context;
+use crate::core::build;
+use crate::core::cluster::ValidatedCluster;
+use crate::core::plan::{Delete, Plan};
+use crate::core::scheduler::SchedulerPlan;
+use crate::core::status::Refusal;
+use crate::error::{Error, is};
+use crate::object_index::is_owned;
+use crate::slim::SlimPod;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+
+/// Requests of one cluster that are under way at once. The API server's own fairness is the only other limit.
+const IN_FLIGHT: usize = 32;
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// How many pods were made.
+    pub(crate) created: usize,
+    /// The pods that were asked to go.
+    pub(crate) deleted: Vec<Delete>,
+    /// What the API server did not want. It is asked again only later, so a few words stand for all.
+    pub(crate) refusals: Vec<Refusal>,
+    /// The first failure that may pass.
+    pub(crate) failure: Option<Error>,
+}
+
+impl Done {
+    /// Takes in what became of something.
+    pub(crate) fn note(&mut self, error: Error) {
+        match error {
+            Error::Refused(refusal) => self.refusals.push(refusal),
+            passing => self.failure = self.failure.take().or(Some(passing)),
+        }
+    }
+}
+
+/// Lets pods go, then makes pods, unless they were refused a moment ago.
+pub(crate) async fn carry_out(
+    cluster: &ValidatedCluster,
+    context: &Context,
+    plan: &Plan,
+    make_pods: bool,
+) -> Done {
+    let mut done = Done::default();
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
+    let deletes: Vec<BoxFuture<'_, Result<Delete, Error>>> = plan
+        .deletes()
+        .map(|delete| let_go(cluster, context, &api, delete.clone()).boxed())
+        .collect();
+    let mut deletes = stream::iter(deletes).buffer_unordered(IN_FLIGHT);
+    while let Some(result) = deletes.next().await {
+        match result {
+            Ok(delete) => {
+                context.progress.metrics().pod_deleted(delete.why.word());
+                done.deleted.push(delete);
+            }
+            Err(error) => done.note(error),
+        }
+    }
+    // Answers come in any order; a log and an event tell them in one.
+    done.deleted.sort_by(|a, b| a.name.cmp(&b.name));
+    if !make_pods {
+        return done;
+    }
+    let creates = wanted(cluster, plan).map(|pod| make(cluster, context, pod).boxed());
+    let mut creates = stream::iter(creates).buffer_unordered(IN_FLIGHT);
+    while let Some(result) = creates.next().await {
+        match result {
+            Ok(()) => {
+                context.progress.metrics().pod_created();
+                done.created += 1;
+            }
+            Err(error) => {
+                let refused = matches!(error, Error::Refused(_));
+                done.note(error);
+                // The next would be refused alike. Those under way are given up with the stream; whether they
+                // were made, the watch will say.
+                if refused {
+                    break;
+                }
+            }
+        }
+    }
+    done
+}
+
+/// The pods to make, the scheduler first. Built one by one: a thousand pods at once would be megabytes.
+fn wanted<'a>(cluster: &'a ValidatedCluster, plan: &'a Plan) -> impl Iterator<Item = Pod> + 'a {
+    let scheduler =
+        (plan.scheduler == SchedulerPlan::Create).then(|| build::scheduler_pod(cluster));
+    let workers = cluster
+        .pools
+        .iter()
+        .zip(&plan.pools)
+        .flat_map(move |(pool, plan)| {
+            plan.create
+                .iter()
+                .map(move |index| build::worker_pod(cluster, pool, *index))
+        });
+    scheduler.into_iter().chain(workers)
+}
+
+async fn make(cluster: &ValidatedCluster, context: &Context, pod: Pod) -> Result<(), Error> {
+    let name = pod.metadata.name.clone().unwrap_or_default();
+    let object = format!("pod {name}");
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
+    match api.create(&PostParams::default(), &pod).await {
+        Ok(made) => {
+            context.pods.created(&slim(made));
+            Ok(())
+        }
+        // An earlier attempt whose answer was lost made it, or it is somebody else's.
+        Err(error) if is(&error, 409) => {
+            let found = api
+                .get(&name)
+                .await
+                .map_err(|error| Error::of("read", &object, error))?;
+            match is_owned(&found.metadata, &cluster.uid) {
+                true => {
+                    context.pods.created(&slim(found));
+                    Ok(())
+                }
+                false => Err(Error::name_taken(&object)),
+            }
+        }
+        Err(error) => Err(Error::of("create", &object, error)),
+    }
+}
+
+async fn let_go(
+    cluster: &ValidatedCluster,
+    context: &Context,
+    api: &Api<Pod>,
+    delete: Delete,
+) -> Result<Delete, Error> {
+    let params = DeleteParams {
+        grace_period_seconds: delete
+            .grace_seconds
+            .map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
+        preconditions: Some(Preconditions {
+            uid: Some(delete.uid.clone()),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    match api.delete(&delete.name, &params).await {
+        Ok(_) => {
+            context
+                .pods
+                .deleting(&cluster.key, &delete.name, &delete.uid);
+            Ok(delete)
+        }
+        // It is gone, or another is in its place.
+        Err(error) if is(&error, 404) || is(&error, 409) => {
+            context.pods.gone(&cluster.key, &delete.name, &delete.uid);
+            Ok(delete)
+        }
+        Err(error) => Err(Error::of("delete", &format!("pod {}", delete.name), error)),
+    }
+}
+
+fn slim(pod: Pod) -> SlimPod {
+    SlimPod {
+        metadata: pod.metadata,
+        status: pod.status.unwrap_or_default(),
+    }
+}

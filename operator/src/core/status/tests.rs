@@ -1,0 +1,551 @@
+//! Tables of what is said about what was seen.
+
+use super::*;
+use crate::core::events::notes;
+use crate::core::observed::{Phase, Termination, Trouble};
+use crate::core::plan::{History, Seen, plan};
+use crate::core::testing::{Fleet, at, cluster, demand, object};
+use crate::core::validate::{Facts as ValidateFacts, validate};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+fn say(
+    cluster: &ValidatedCluster,
+    pods: &Pods,
+    demand: Option<&Demand>,
+    refusals: &[Refusal],
+    previous: &DaskLikeClusterStatus,
+    now: Timestamp,
+) -> DaskLikeClusterStatus {
+    let history = History::new();
+    let seen = Seen {
+        pods,
+        demand,
+        status: previous,
+        history: &history,
+    };
+    let plan = plan(cluster, seen, now);
+    let facts = Facts {
+        plan: &plan,
+        pods,
+        demand,
+        refusals,
+        previous,
+    };
+    status(cluster, facts, now)
+}
+
+fn first(cluster: &ValidatedCluster, pods: &Pods, refusals: &[Refusal]) -> DaskLikeClusterStatus {
+    say(
+        cluster,
+        pods,
+        None,
+        refusals,
+        &DaskLikeClusterStatus::default(),
+        at(100),
+    )
+}
+
+fn of(status: &DaskLikeClusterStatus, type_: ConditionType) -> (Truth, &str, &str) {
+    let condition = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)
+        .unwrap();
+    (
+        condition.status,
+        condition.reason.as_str(),
+        condition.message.as_str(),
+    )
+}
+
+fn two() -> ValidatedCluster {
+    cluster(json!({"worker": {"replicas": 2}}))
+}
+
+#[test]
+fn a_ready_cluster_says_so() {
+    let cluster = two();
+    let pods = Fleet::new(&cluster).scheduler().workers(0..2).pods;
+    let busy = demand(1, None, &[]);
+    let status = say(
+        &cluster,
+        &pods,
+        Some(&busy),
+        &[],
+        &DaskLikeClusterStatus::default(),
+        at(100),
+    );
+    assert_eq!(
+        of(&status, ConditionType::Ready),
+        (
+            Truth::True,
+            "Ready",
+            "clients compute at tls://demo-scheduler.ns.svc:8786"
+        )
+    );
+    assert_eq!(
+        of(&status, ConditionType::WorkersReady),
+        (Truth::True, "Ready", "2 of 2 workers are ready")
+    );
+    assert_eq!(of(&status, ConditionType::Progressing).0, Truth::False);
+    assert_eq!(of(&status, ConditionType::ScalingActive).1, "FixedReplicas");
+    let types: Vec<ConditionType> = status.conditions.iter().map(|c| c.type_).collect();
+    assert_eq!(
+        types,
+        [
+            ConditionType::Ready,
+            ConditionType::SchedulerReady,
+            ConditionType::WorkersReady,
+            ConditionType::Progressing,
+            ConditionType::ScalingActive
+        ]
+    );
+    assert_eq!(
+        (
+            status.replicas,
+            status.ready_replicas,
+            status.desired_replicas
+        ),
+        (2, 2, 2)
+    );
+    assert_eq!(status.queue_tasks, Some(5));
+    assert_eq!(
+        status.selector.as_deref(),
+        Some("dasklike.dev/cluster=demo,dasklike.dev/pool=default")
+    );
+    assert_eq!(status.image.as_deref(), Some("registry/dasklike:1"));
+    let scheduler = status.scheduler.unwrap();
+    assert_eq!(scheduler.epoch, Some(7));
+    assert_eq!(status.observed_generation, Some(1));
+}
+
+#[test]
+fn pools_are_counted_each() {
+    let cluster =
+        cluster(json!({"worker": {"replicas": 3}, "pools": [{"name": "gpu", "replicas": 1}]}));
+    let pods = Fleet::new(&cluster)
+        .scheduler()
+        .workers(0..4)
+        .worker("gpu", 0)
+        .outdated("demo-default-0")
+        .pending("demo-default-1")
+        .deleting("demo-default-3")
+        .pods;
+    let status = first(&cluster, &pods, &[]);
+    let pool = |name: &str, desired, ready, draining, outdated| PoolStatus {
+        name: name.to_owned(),
+        desired,
+        ready,
+        draining,
+        outdated,
+    };
+    assert_eq!(
+        status.pools,
+        [pool("default", 3, 2, 1, 1), pool("gpu", 1, 1, 0, 0)]
+    );
+    assert_eq!(status.replicas, 4, "the default pool's, draining ones too");
+    assert_eq!((status.ready_replicas, status.desired_replicas), (3, 4));
+}
+
+/// Why is it not ready? Each row: the pods or the refusals, the condition, its reason and its message.
+#[test]
+fn reasons_are_taken_from_the_pods_and_the_api_server() {
+    let cluster = two();
+    let fleet = || Fleet::new(&cluster).scheduler().workers(0..2);
+    let troubled = |fleet: Fleet<'_>, name: &str, reason: &str, message: &str| {
+        fleet
+            .pending(name)
+            .but(name, |pod| {
+                pod.trouble = Some(Box::new(Trouble {
+                    reason: reason.to_owned(),
+                    message: message.to_owned(),
+                }));
+            })
+            .pods
+    };
+    let refused = |object: &str, reason: &'static str, message: &str| {
+        vec![Refusal {
+            object: object.to_owned(),
+            reason,
+            message: message.to_owned(),
+        }]
+    };
+    let oom = Fleet::new(&cluster)
+        .scheduler()
+        .workers(0..2)
+        .but("demo-default-1", |pod| {
+            pod.ready_since = None;
+            pod.trouble = Some(Box::new(Trouble {
+                reason: "CrashLoopBackOff".to_owned(),
+                message: "container worker: back-off 10s".to_owned(),
+            }));
+            pod.termination = Some(Box::new(Termination {
+                reason: "OOMKilled".to_owned(),
+                exit_code: Some(137),
+                message: "container worker: ".to_owned(),
+                at: at(90),
+            }));
+        });
+    let cases = [
+        (
+            "image",
+            troubled(
+                fleet(),
+                "demo-default-1",
+                "ImagePullBackOff",
+                "container worker: back-off pulling",
+            ),
+            vec![],
+            ConditionType::WorkersReady,
+            "ImagePullBackOff",
+            "1 of 2 workers are ready; pod demo-default-1: container worker: back-off pulling",
+        ),
+        (
+            "no node",
+            troubled(
+                fleet().pending("demo-default-0"),
+                "demo-default-1",
+                "Unschedulable",
+                "0/1 nodes",
+            ),
+            vec![],
+            ConditionType::WorkersReady,
+            "Unschedulable",
+            "0 of 2 workers are ready; pod demo-default-1: 0/1 nodes",
+        ),
+        (
+            "memory",
+            oom.pods,
+            vec![],
+            ConditionType::WorkersReady,
+            "OOMKilled",
+            "1 of 2 workers are ready; pod demo-default-1: container worker: back-off 10s; last ended as OOMKilled with exit code 137",
+        ),
+        (
+            "starting",
+            fleet().pending("demo-default-1").pods,
+            vec![],
+            ConditionType::WorkersReady,
+            "WorkersNotReady",
+            "1 of 2 workers are ready",
+        ),
+        (
+            "quota",
+            Fleet::new(&cluster).scheduler().workers(0..1).pods,
+            refused(
+                "pod demo-default-1",
+                reasons::QUOTA_EXCEEDED,
+                "exceeded quota: q",
+            ),
+            ConditionType::WorkersReady,
+            "QuotaExceeded",
+            "1 of 2 workers are ready; pod demo-default-1: exceeded quota: q",
+        ),
+        (
+            "the scheduler's image",
+            troubled(
+                fleet(),
+                "demo-scheduler",
+                "ErrImagePull",
+                "container scheduler: not found",
+            ),
+            vec![],
+            ConditionType::Ready,
+            "ErrImagePull",
+            "pod demo-scheduler: container scheduler: not found",
+        ),
+        (
+            "the scheduler refused",
+            Pods::new(),
+            refused(
+                "pod demo-scheduler",
+                reasons::CREATE_REFUSED,
+                "spec.x is wrong",
+            ),
+            ConditionType::SchedulerReady,
+            "CreateRefused",
+            "pod demo-scheduler: spec.x is wrong",
+        ),
+        (
+            "the scheduler's name taken",
+            fleet().but("demo-scheduler", |pod| pod.owner = None).pods,
+            vec![],
+            ConditionType::SchedulerReady,
+            "NameTaken",
+            "pod demo-scheduler is not of this cluster; delete it or rename the cluster",
+        ),
+        (
+            "a missing right",
+            Pods::new(),
+            refused(
+                "Secret demo-tls",
+                reasons::FORBIDDEN,
+                "cannot patch secrets",
+            ),
+            ConditionType::Ready,
+            "Forbidden",
+            "Secret demo-tls: cannot patch secrets",
+        ),
+    ];
+    for (name, pods, refusals, type_, reason, message) in cases {
+        let status = first(&cluster, &pods, &refusals);
+        assert_eq!(
+            of(&status, type_),
+            (Truth::False, reason, message),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn progress_is_told_in_its_kind() {
+    let cluster = two();
+    let fleet = || Fleet::new(&cluster).scheduler().workers(0..2);
+    for (pods, truth, reason) in [
+        (
+            Fleet::new(&cluster).scheduler().pods,
+            Truth::True,
+            "Creating",
+        ),
+        (
+            fleet().outdated("demo-default-0").pods,
+            Truth::True,
+            "Rolling",
+        ),
+        (
+            fleet().worker("default", 2).deleting("demo-default-2").pods,
+            Truth::True,
+            "Draining",
+        ),
+        (
+            fleet().pending("demo-default-0").pods,
+            Truth::True,
+            "WorkersNotReady",
+        ),
+        (
+            fleet().pending("demo-scheduler").pods,
+            Truth::True,
+            "Starting",
+        ),
+        (fleet().pods, Truth::False, "Settled"),
+    ] {
+        let status = first(&cluster, &pods, &[]);
+        let (was, because, _) = of(&status, ConditionType::Progressing);
+        assert_eq!((was, because), (truth, reason));
+    }
+}
+
+#[test]
+fn suspended_and_empty_clusters_are_not_broken() {
+    let suspended = cluster(json!({"suspend": true}));
+    let status = first(&suspended, &Pods::new(), &[]);
+    for type_ in [
+        ConditionType::Ready,
+        ConditionType::SchedulerReady,
+        ConditionType::WorkersReady,
+        ConditionType::ScalingActive,
+    ] {
+        assert_eq!(of(&status, type_).1, "Suspended");
+    }
+    assert_eq!(of(&status, ConditionType::Progressing).0, Truth::False);
+    let empty = cluster(json!({"worker": {"replicas": 0}}));
+    let status = first(&empty, &Fleet::new(&empty).scheduler().pods, &[]);
+    assert_eq!(of(&status, ConditionType::Ready).0, Truth::True);
+}
+
+#[test]
+fn autoscaling_is_said_not_to_be_there() {
+    let cluster = cluster(json!({"worker": {"autoscaling": {"maxReplicas": 5}}}));
+    let status = first(&cluster, &Pods::new(), &[]);
+    let (truth, reason, message) = of(&status, ConditionType::ScalingActive);
+    assert_eq!((truth, reason), (Truth::False, "AutoscalingNotImplemented"));
+    assert!(
+        message.contains("pools default keep replicas within"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_conditions_time_is_that_of_its_truth() {
+    let cluster = two();
+    let pods = Fleet::new(&cluster).scheduler().workers(0..1).pods;
+    let before = first(&cluster, &pods, &[]);
+    let full = Fleet::new(&cluster).scheduler().workers(0..2);
+    let later = |pods: &Pods, previous: &DaskLikeClusterStatus, now| {
+        say(&cluster, pods, None, &[], previous, now)
+    };
+    let time = |status: &DaskLikeClusterStatus, type_| {
+        status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == type_)
+            .unwrap()
+            .last_transition_time
+            .0
+    };
+    let pending = Fleet::new(&cluster)
+        .scheduler()
+        .workers(0..2)
+        .pending("demo-default-1")
+        .pods;
+    let waiting = later(&pending, &before, at(110));
+    assert_eq!(time(&waiting, ConditionType::WorkersReady), at(100));
+    let ready = later(
+        &full.pods,
+        &waiting,
+        at(120) + SignedDuration::from_millis(7),
+    );
+    assert_eq!(time(&ready, ConditionType::WorkersReady), at(120));
+    assert_eq!(time(&ready, ConditionType::SchedulerReady), at(100));
+    assert_eq!(
+        later(&full.pods, &ready, at(999)),
+        ready,
+        "what did not change is the same status"
+    );
+}
+
+#[test]
+fn a_change_of_number_is_kept_with_its_reason() {
+    let cluster = two();
+    let pods = Fleet::new(&cluster).scheduler().workers(0..2).pods;
+    let before = first(&cluster, &pods, &[]);
+    assert_eq!(before.last_scale, None, "it began so");
+    let five = super::super::testing::cluster(json!({"worker": {"replicas": 5}}));
+    let scaled = say(&five, &pods, None, &[], &before, at(200));
+    let expected = LastScale {
+        time: Time(at(200)),
+        from: 2,
+        to: 5,
+        reason: "SpecChanged".to_owned(),
+    };
+    assert_eq!(scaled.last_scale, Some(expected));
+}
+
+#[test]
+fn the_last_termination_outlives_its_pod() {
+    let cluster = two();
+    let crashed = Fleet::new(&cluster)
+        .scheduler()
+        .workers(0..2)
+        .but("demo-default-0", |pod| {
+            pod.termination = Some(Box::new(Termination {
+                reason: "Error".to_owned(),
+                exit_code: Some(3),
+                message: "container worker: boom".to_owned(),
+                at: at(50),
+            }));
+        });
+    let before = first(&cluster, &crashed.pods, &[]);
+    assert_eq!(before.last_termination.as_ref().unwrap().exit_code, Some(3));
+    let healed = Fleet::new(&cluster).scheduler().workers(0..2).pods;
+    let after = say(&cluster, &healed, None, &[], &before, at(200));
+    assert_eq!(after.last_termination, before.last_termination);
+    assert!(notes(&before, &after, 0, &[]).is_empty());
+    let story: Vec<String> = notes(&DaskLikeClusterStatus::default(), &before, 0, &[])
+        .into_iter()
+        .map(|note| format!("{} {}", note.reason, note.message))
+        .collect();
+    assert_eq!(
+        story,
+        [
+            "Error pod demo-default-0 ended: container worker: boom, exit code 3",
+            "Ready clients compute at tls://demo-scheduler.ns.svc:8786"
+        ]
+    );
+}
+
+#[test]
+fn a_wrong_spec_keeps_what_was_said_of_the_pods() {
+    let cluster = two();
+    let pods = Fleet::new(&cluster).scheduler().workers(0..2).pods;
+    let before = first(&cluster, &pods, &[]);
+    let error = validate(
+        &object(json!({"worker": {"maxUnavailable": "x"}})),
+        &ValidateFacts { default_image: "i" },
+    )
+    .unwrap_err();
+    let status = invalid(2, &error, &before, at(200));
+    assert_eq!(of(&status, ConditionType::Ready).1, "InvalidSpec");
+    assert!(
+        of(&status, ConditionType::Ready)
+            .2
+            .starts_with("spec.worker.maxUnavailable: 'x'")
+    );
+    assert_eq!(of(&status, ConditionType::SchedulerReady).0, Truth::True);
+    assert_eq!(status.observed_generation, Some(2));
+    assert_eq!(status.ready_replicas, 2);
+    assert_eq!(status.conditions.len(), 5);
+    let told = notes(&before, &status, 0, &[]);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].warning && told[0].reason == "InvalidSpec");
+    assert_eq!(invalid(2, &error, &status, at(300)), status);
+}
+
+#[test]
+fn a_status_stays_small_with_many_workers() {
+    let cluster = cluster(json!({"worker": {"replicas": 5000}}));
+    let pods = Fleet::new(&cluster).scheduler().workers(0..5000).pods;
+    let bytes = serde_json::to_vec(&first(&cluster, &pods, &[]))
+        .unwrap()
+        .len();
+    assert!(bytes < 3000, "{bytes} bytes");
+}
+
+#[test]
+fn a_queue_alone_is_written_only_so_often() {
+    let status = |queue: i64, ready: i32| DaskLikeClusterStatus {
+        queue_tasks: Some(queue),
+        ready_replicas: ready,
+        ..DaskLikeClusterStatus::default()
+    };
+    let cases: [(_, _, Option<i64>, _, _); 5] = [
+        (status(1, 1), status(1, 1), None, 100, Write::No),
+        (status(1, 1), status(2, 1), None, 100, Write::Now),
+        (
+            status(1, 1),
+            status(2, 1),
+            Some(98),
+            100,
+            Write::At(at(103)),
+        ),
+        (status(1, 1), status(2, 1), Some(95), 100, Write::Now),
+        (status(1, 1), status(2, 2), Some(99), 100, Write::Now),
+    ];
+    for (previous, next, written, now, expected) in cases {
+        assert_eq!(
+            writing(&previous, &next, written.map(at), at(now)),
+            expected
+        );
+    }
+}
+
+/// What the API server gives back is what was written, so that nothing is written twice.
+#[test]
+fn a_status_is_the_same_after_a_round_trip() {
+    let cluster = two();
+    let pods = Fleet::new(&cluster)
+        .scheduler()
+        .workers(0..2)
+        .but("demo-default-0", |pod| {
+            pod.phase = Phase::Failed;
+            pod.termination = Some(Box::new(Termination {
+                reason: "Evicted".to_owned(),
+                exit_code: None,
+                message: String::new(),
+                at: at(5) + SignedDuration::from_millis(3),
+            }));
+        })
+        .pods;
+    let status = say(
+        &cluster,
+        &pods,
+        None,
+        &[],
+        &DaskLikeClusterStatus::default(),
+        at(100) + SignedDuration::from_millis(123),
+    );
+    let text: Value = serde_json::to_value(&status).unwrap();
+    let back: DaskLikeClusterStatus = serde_json::from_value(text).unwrap();
+    assert_eq!(back, status);
+}

@@ -1,0 +1,163 @@
+//! One connection to one scheduler: a socket, TLS if the cluster has it, HTTP/2, the gRPC call.
+
+use super::Shared;
+use super::credentials::CredentialsError;
+use crate::core::names::{ClusterKey, GRPC_PORT};
+use crate::demand::Endpoint;
+use dasklike_proto_admin::pb::admin_client::AdminClient;
+use dasklike_proto_admin::pb::{Demand, WatchDemandRequest};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, Connection, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::ServerName;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::Streaming;
+use tonic::body::Body;
+
+/// Bytes that a scheduler may send ahead. A message is tens of bytes a worker, so a big cluster's needs a few turns.
+const WINDOW: u32 = 16 << 10;
+
+/// Why a scheduler's stream does not open.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    /// No certificate.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The server's name is no name.
+    #[error("{0:?} is no server name")]
+    ServerName(String),
+    /// Nobody answers.
+    #[error("no scheduler answers at {address}: {source}")]
+    Connect {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The two do not trust each other.
+    #[error("the scheduler at {address} and the operator do not trust each other: {source}")]
+    Handshake {
+        /// Where.
+        address: SocketAddr,
+        /// What TLS says.
+        source: io::Error,
+    },
+    /// HTTP/2 fails.
+    #[error("the scheduler does not speak HTTP/2: {0}")]
+    Http(#[from] hyper::Error),
+    /// The call is refused.
+    #[error("the scheduler refuses to tell its demand: {0}")]
+    Call(Box<tonic::Status>),
+}
+
+/// An open stream. Whoever reads `messages` has to drive the connection.
+pub(super) struct Stream {
+    pub(super) messages: Streaming<Demand>,
+    pub(super) connection: Driver,
+}
+
+/// What moves the bytes of a connection.
+pub(super) type Driver = futures::future::BoxFuture<'static, Result<(), hyper::Error>>;
+
+/// Opens the stream.
+pub(super) async fn dial(
+    shared: &Arc<Shared>,
+    cluster: &ClusterKey,
+    endpoint: Endpoint,
+) -> Result<Stream, DialError> {
+    let address = SocketAddr::new(endpoint.ip, GRPC_PORT);
+    let socket = async {
+        let socket = TcpStream::connect(address).await?;
+        socket.set_nodelay(true)?;
+        Ok(socket)
+    };
+    let Some(tls) = &endpoint.tls else {
+        let socket = socket.await;
+        let socket = socket.map_err(|source| DialError::Connect { address, source })?;
+        return call(socket, address).await;
+    };
+    let config = shared.credentials.read(cluster, tls).await?;
+    let name = ServerName::try_from(tls.server_name.clone())
+        .map_err(|_| DialError::ServerName(tls.server_name.clone()))?;
+    let socket = socket.await;
+    let socket = socket.map_err(|source| DialError::Connect { address, source })?;
+    let secured = TlsConnector::from(Arc::new(config)).connect(name, socket);
+    let secured = secured
+        .await
+        .map_err(|source| DialError::Handshake { address, source })?;
+    call(secured, address).await
+}
+
+async fn call<S>(socket: S, address: SocketAddr) -> Result<Stream, DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(socket).await?;
+    let mut connection: Driver = Box::pin(connection);
+    // The host in a URL's brackets is what `SocketAddr` prints; the name that counts was verified by TLS.
+    let origin = format!("http://{address}").parse();
+    let origin = origin.map_err(|_| DialError::ServerName(address.to_string()))?;
+    let mut client = AdminClient::with_origin(Sender(sender), origin);
+    let answer = tokio::select! {
+        biased;
+        answer = client.watch_demand(WatchDemandRequest {}) => answer,
+        // The connection ends before the call does, which then says why.
+        ended = &mut connection => {
+            ended?;
+            Err(tonic::Status::unavailable("the connection ended"))
+        }
+    };
+    let messages = answer
+        .map_err(|s| DialError::Call(Box::new(s)))?
+        .into_inner();
+    Ok(Stream {
+        messages,
+        connection,
+    })
+}
+
+async fn handshake<S>(
+    socket: S,
+) -> Result<
+    (
+        SendRequest<Body>,
+        Connection<TokioIo<S>, Body, TokioExecutor>,
+    ),
+    hyper::Error,
+>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(2 * WINDOW)
+        .max_frame_size(WINDOW)
+        .max_send_buf_size(WINDOW as usize)
+        .header_table_size(512)
+        .max_concurrent_streams(1)
+        .handshake(TokioIo::new(socket))
+        .await
+}
+
+/// hyper's sender as the service that tonic wants.
+struct Sender(SendRequest<Body>);
+
+impl tower::Service<http::Request<Body>> for Sender {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = futures::future::BoxFuture<'static, Result<Self::Response, hyper::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(self.0.send_request(request))
+    }
+}

@@ -1,0 +1,37 @@
+//! The operator: makes of each `DaskLikeCluster` a running scheduler with workers, and keeps it so.
+//!
+//! `core` decides and is pure; the rest watches, carries out and tells.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod apply;
+pub mod args;
+mod carry_out;
+pub mod certificates;
+mod certify;
+pub mod clock;
+mod context;
+pub mod controller;
+pub mod core;
+pub mod crd;
+pub mod demand;
+mod dirty;
+pub mod edge;
+mod error;
+pub mod logs;
+mod memory;
+pub mod metrics;
+mod object_index;
+mod pod_index;
+mod reconcile;
+mod scope_watch;
+mod slim;
+mod status_patch;
+mod tell;
+mod turns;
+
+pub use context::Settings;
+pub use error::Error;
+
+/// The operator's name among those who write to an object's fields, and in events.
+pub const FIELD_MANAGER: &str = "dasklike-operator";

@@ -1,0 +1,99 @@
+//! What the operator remembers of a cluster between two looks. None of it is needed for being right: a new leader
+//! starts with none, asks the API server once more for a few things, and arrives at the same end.
+
+use crate::core::names::ClusterKey;
+use crate::core::plan::History;
+use crate::core::status::Refusal;
+use crate::object_index::Kind;
+use dasklike_operator_api::DaskLikeClusterStatus;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What is remembered of one cluster.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    /// The uid: another cluster of this name is not remembered.
+    pub(crate) uid: String,
+    /// What was last applied of each kind.
+    pub(crate) applied: BTreeMap<Kind, Applied>,
+    /// When the certificates in that Secret are to be looked at again.
+    pub(crate) certificates: Option<Certificates>,
+    /// The status as it was last written, and when.
+    pub(crate) status: Option<(DaskLikeClusterStatus, Timestamp)>,
+    /// Pods that ended too soon.
+    pub(crate) history: History,
+    /// What the API server did not want, which is not asked again at every look.
+    pub(crate) refused: Option<Refused>,
+    /// Failures in a row.
+    pub(crate) failures: u32,
+}
+
+/// What the API server did not want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// The generation of the spec that it was about: another one is another question.
+    pub(crate) generation: i64,
+    /// When it is asked again. A quota or a right may change without any word.
+    pub(crate) until: Timestamp,
+    /// Its words.
+    pub(crate) refusals: Vec<Refusal>,
+}
+
+/// An object that was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// Of what was asked for.
+    pub(crate) hash: String,
+    /// The object's version after it.
+    pub(crate) version: String,
+}
+
+/// A Secret that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Certificates {
+    /// The Secret's version.
+    pub(crate) version: String,
+    /// When something in it is to be renewed.
+    pub(crate) recheck_at: Timestamp,
+}
+
+/// What is remembered of all clusters.
+#[derive(Debug, Default)]
+pub(crate) struct Memories {
+    map: Mutex<BTreeMap<ClusterKey, Memory>>,
+}
+
+impl Memories {
+    /// Takes out what is remembered of a cluster. While it is out, nobody else works on this cluster: the
+    /// controller looks at each cluster once at a time.
+    pub(crate) fn take(&self, key: &ClusterKey, uid: &str) -> Memory {
+        let known = self.lock().remove(key).filter(|memory| memory.uid == uid);
+        known.unwrap_or_else(|| Memory {
+            uid: uid.to_owned(),
+            ..Memory::default()
+        })
+    }
+
+    /// Puts it back.
+    pub(crate) fn put(&self, key: &ClusterKey, memory: Memory) {
+        self.lock().insert(key.clone(), memory);
+    }
+
+    /// One more failure in a row: how many there are now.
+    pub(crate) fn failed(&self, key: &ClusterKey) -> u32 {
+        let mut map = self.lock();
+        let memory = map.entry(key.clone()).or_default();
+        memory.failures = memory.failures.saturating_add(1);
+        memory.failures
+    }
+
+    /// Forgets a cluster.
+    pub(crate) fn forget(&self, key: &ClusterKey) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ClusterKey, Memory>> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,275 @@
+//! One look at a cluster: validate, certify, plan, apply, carry out, say. Level-triggered: it asks what should be
+//! and what is, never what happened, so a crash between any two steps is healed by the next look.
+
+use crate::apply::apply;
+use crate::carry_out::{Done, carry_out};
+use crate::certify::certify;
+use crate::context::Context;
+use crate::core::cluster::ValidatedCluster;
+use crate::core::events::notes;
+use crate::core::names::ClusterKey;
+use crate::core::observed::Pods;
+use crate::core::plan::{Plan, Seen, plan};
+use crate::core::status::{self, Facts, Refusal};
+use crate::core::validate::{self, validate};
+use crate::demand::{Endpoint, EndpointTls};
+use crate::error::{Error, is};
+use crate::memory::{Memory, Refused};
+use crate::status_patch::write_status;
+use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus, MANAGED_BY, TlsMode};
+use jiff::Timestamp;
+use kube::Api;
+use kube::api::{DeleteParams, Preconditions};
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// How long a refusal is left alone before it is asked again. A quota or a right may change without any word.
+const ASK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
+/// Looks at a cluster. Says when to look again though nothing happens.
+///
+/// # Errors
+/// What stopped it, to be tried again after a while.
+pub(crate) async fn reconcile(
+    cluster: Arc<DaskLikeCluster>,
+    context: Arc<Context>,
+) -> Result<Option<Timestamp>, Error> {
+    let metadata = &cluster.metadata;
+    let key = ClusterKey::new(
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    );
+    let others = ![String::new(), MANAGED_BY.to_owned()].contains(&cluster.spec.managed_by);
+    if metadata.deletion_timestamp.is_some() || others {
+        context.forget(&key);
+        return Ok(None);
+    }
+    let uid = metadata.uid.as_deref().unwrap_or_default();
+    let mut memory = context.memories.take(&key, uid);
+    let result = look(&cluster, &key, &context, &mut memory).await;
+    if result.is_ok() {
+        memory.failures = 0;
+    }
+    context.memories.put(&key, memory);
+    result
+}
+
+async fn look(
+    cluster: &DaskLikeCluster,
+    key: &ClusterKey,
+    context: &Context,
+    memory: &mut Memory,
+) -> Result<Option<Timestamp>, Error> {
+    let now = context.clock.now();
+    let previous = previous(cluster, memory);
+    let facts = validate::Facts {
+        default_image: &context.default_image,
+    };
+    let validated = match validate(cluster, &facts) {
+        Ok(validated) => validated,
+        Err(error) => {
+            let generation = cluster.metadata.generation.unwrap_or_default();
+            let next = status::invalid(generation, &error, &previous, now);
+            if next != previous {
+                warn!(cluster = %key, reason = error.reason(), %error, "the spec is refused");
+            }
+            context
+                .teller
+                .tell(cluster, notes(&previous, &next, 0, &[]));
+            return write_status(key, context, memory, &previous, &next, now).await;
+        }
+    };
+    let certified = match validated.tls {
+        TlsMode::Operator => certify(&validated, context, memory, now).await,
+        TlsMode::Disabled => Ok(()),
+    };
+    let demand = context.demands.get(key);
+    let plan = {
+        let pods = context.pods.of(key);
+        let seen = Seen {
+            pods: &pods,
+            demand: demand.as_ref(),
+            status: &previous,
+            history: &memory.history,
+        };
+        plan(&validated, seen, now)
+    };
+    if plan.delete_cluster {
+        return delete(cluster, key, context).await;
+    }
+    let done = act(&validated, context, memory, &plan, certified, now).await;
+    let pods = context.pods.of(key);
+    context
+        .endpoints
+        .set(key, endpoint(&validated, memory, &pods));
+    let next = status::status(
+        &validated,
+        Facts {
+            plan: &plan,
+            pods: &pods,
+            demand: demand.as_ref(),
+            refusals: &done.refusals,
+            previous: &previous,
+        },
+        now,
+    );
+    log(key, &plan, &done);
+    context.teller.tell(
+        cluster,
+        notes(&previous, &next, done.created, &done.deleted),
+    );
+    let write_at = write_status(key, context, memory, &previous, &next, now).await?;
+    match done.failure {
+        Some(failure) => Err(failure),
+        None => Ok(again(&plan, memory, &done, write_at, now)),
+    }
+}
+
+/// Does what the plan says. Pods need their certificates: without those, none are made.
+async fn act(
+    validated: &ValidatedCluster,
+    context: &Context,
+    memory: &mut Memory,
+    plan: &Plan,
+    certified: Result<(), Error>,
+    now: Timestamp,
+) -> Done {
+    memory.history = plan.history(validated);
+    let refused = memory
+        .refused
+        .take()
+        .filter(|refused| refused.generation == validated.generation && now < refused.until);
+    let mut done = Done::default();
+    match certified {
+        Ok(()) => {
+            let applied = apply(validated, context, memory, plan.protect_scheduler);
+            let (applied, carried_out) = tokio::join!(
+                applied,
+                carry_out(validated, context, plan, refused.is_none())
+            );
+            done = carried_out;
+            if let Err(error) = applied {
+                done.note(error);
+            }
+        }
+        Err(error) => done.note(error),
+    }
+    memory.refused = refused.or_else(|| newly_refused(validated, &done, now));
+    if let Some(refused) = &memory.refused {
+        done.refusals.extend(refused.refusals.iter().cloned());
+    }
+    // Words that come and go with the order of answers would change the status for nothing.
+    done.refusals.sort_by(|a, b| a.object.cmp(&b.object));
+    done.refusals.dedup();
+    done
+}
+
+/// Pods that were refused: they are asked for again only later.
+fn newly_refused(validated: &ValidatedCluster, done: &Done, now: Timestamp) -> Option<Refused> {
+    let refusals: Vec<Refusal> = done
+        .refusals
+        .iter()
+        .filter(|refusal| refusal.object.starts_with("pod "))
+        .cloned()
+        .collect();
+    (!refusals.is_empty()).then(|| Refused {
+        generation: validated.generation,
+        until: now.checked_add(ASK_AGAIN).unwrap_or(Timestamp::MAX),
+        refusals,
+    })
+}
+
+/// The status as it was last written by us, or else as the object has it.
+fn previous(cluster: &DaskLikeCluster, memory: &Memory) -> DaskLikeClusterStatus {
+    match &memory.status {
+        Some((status, _)) => status.clone(),
+        None => cluster.status.clone().unwrap_or_default(),
+    }
+}
+
+/// Where the scheduler is, once it answers.
+fn endpoint(validated: &ValidatedCluster, memory: &Memory, pods: &Pods) -> Option<Endpoint> {
+    let pod = pods.get(&validated.key.scheduler())?;
+    if !pod.is_ready() {
+        return None;
+    }
+    let tls = match validated.tls {
+        TlsMode::Disabled => None,
+        TlsMode::Operator => Some(EndpointTls {
+            secret: validated.key.secret(),
+            version: memory.certificates.as_ref()?.version.clone(),
+            server_name: validated.key.scheduler_host(),
+        }),
+    };
+    Some(Endpoint {
+        pod_uid: pod.uid.to_string(),
+        ip: pod.ip.as_deref()?.parse().ok()?,
+        tls,
+    })
+}
+
+/// The cluster had no work for so long that its spec says to delete it.
+async fn delete(
+    cluster: &DaskLikeCluster,
+    key: &ClusterKey,
+    context: &Context,
+) -> Result<Option<Timestamp>, Error> {
+    info!(cluster = %key, reason = "IdleDelete", "the cluster is deleted");
+    let api: Api<DaskLikeCluster> = Api::namespaced(context.client.clone(), &key.namespace);
+    let params = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: cluster.metadata.uid.clone(),
+            // A spec that was edited meanwhile may say otherwise.
+            resource_version: cluster.metadata.resource_version.clone(),
+        }),
+        ..DeleteParams::default()
+    };
+    match api.delete(&key.name, &params).await {
+        Err(error) if !is(&error, 404) => {
+            Err(Error::of("delete", &format!("cluster {key}"), error))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The earliest moment at which something is due without anybody's word.
+fn again(
+    plan: &Plan,
+    memory: &Memory,
+    done: &Done,
+    write_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let certificates = memory.certificates.as_ref().map(|known| known.recheck_at);
+    let pods = memory.refused.as_ref().map(|refused| refused.until);
+    let ask_again = pods.or_else(|| {
+        let later = now.checked_add(ASK_AGAIN).ok();
+        later.filter(|_| !done.refusals.is_empty())
+    });
+    [plan.recheck_at, certificates, write_at, ask_again]
+        .into_iter()
+        .flatten()
+        .min()
+}
+
+/// One line for a decision; none where nothing was to be done.
+fn log(key: &ClusterKey, plan: &Plan, done: &Done) {
+    if done.created > 0 || !done.deleted.is_empty() {
+        let why: std::collections::BTreeSet<&str> = done
+            .deleted
+            .iter()
+            .map(|delete| delete.why.word())
+            .collect();
+        info!(
+            cluster = %key,
+            desired = plan.sizing.desired.iter().sum::<u32>(),
+            created = done.created,
+            deleted = done.deleted.len(),
+            why = ?why,
+            "pods are changed"
+        );
+    }
+    for refusal in &done.refusals {
+        warn!(cluster = %key, object = refusal.object, reason = refusal.reason, message = refusal.message, "refused");
+    }
+}

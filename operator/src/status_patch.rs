@@ -1,0 +1,88 @@
+//! The step that writes the status: only when it changed, and only what changed of it.
+
+use crate::context::Context;
+use crate::core::names::ClusterKey;
+use crate::core::status::{Write, writing};
+use crate::error::{Error, is};
+use crate::memory::Memory;
+use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus};
+use jiff::Timestamp;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Map, Value, json};
+
+/// Writes `next` over `previous` if that is worth a request now. Otherwise says when it will be.
+///
+/// # Errors
+/// What the API server answered.
+pub(crate) async fn write_status(
+    key: &ClusterKey,
+    context: &Context,
+    memory: &mut Memory,
+    previous: &DaskLikeClusterStatus,
+    next: &DaskLikeClusterStatus,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    let written = memory.status.as_ref().map(|(_, written)| *written);
+    match writing(previous, next, written, now) {
+        Write::No => return Ok(None),
+        Write::At(time) => return Ok(Some(time)),
+        Write::Now => {}
+    }
+    let value = |status| serde_json::to_value(status).unwrap_or_default();
+    let body = json!({"status": difference(&value(previous), &value(next))});
+    let api: Api<DaskLikeCluster> = Api::namespaced(context.client.clone(), &key.namespace);
+    let params = PatchParams {
+        field_manager: Some(crate::FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    match api
+        .patch_status(&key.name, &params, &Patch::Merge(&body))
+        .await
+    {
+        Ok(_) => memory.status = Some((next.clone(), now)),
+        // It was deleted meanwhile: nobody will ask how it is.
+        Err(error) if is(&error, 404) => {}
+        Err(error) => {
+            return Err(Error::of("write", &format!("the status of {key}"), error));
+        }
+    }
+    Ok(None)
+}
+
+/// The merge patch (RFC 7396) that makes `to` of `from`: what went is null, lists are whole.
+fn difference(from: &Value, to: &Value) -> Value {
+    let (Value::Object(before), Value::Object(after)) = (from, to) else {
+        return to.clone();
+    };
+    let mut patch = Map::new();
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in after {
+        match before.get(key) {
+            Some(same) if same == value => {}
+            Some(other) => {
+                patch.insert(key.clone(), difference(other, value));
+            }
+            None => {
+                patch.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    Value::Object(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_says_what_came_changed_and_went() {
+        let from = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1], "g": 1});
+        let to = json!({"a": 1, "b": {"c": 1, "d": 3}, "e": [2], "f": 1});
+        let patch = json!({"b": {"d": 3}, "e": [2], "f": 1, "g": null});
+        assert_eq!(difference(&from, &to), patch);
+        assert_eq!(difference(&to, &to), json!({}));
+    }
+}

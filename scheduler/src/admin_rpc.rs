@@ -1,0 +1,102 @@
+//! The service for an operator: what work there is, as it changes.
+
+use crate::core::demand::{Demand, PoolDemand};
+use crate::core::ids::Instant;
+use crate::driver::Driver;
+use dasklike_proto_admin::pb;
+use futures::stream::{BoxStream, StreamExt, unfold};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+/// Nothing is said more often.
+const LEAST_GAP: Duration = Duration::from_millis(250);
+/// What has not changed is said again after so long.
+const REPEAT: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub(crate) struct AdminService {
+    pub(crate) driver: Driver,
+}
+
+#[tonic::async_trait]
+impl pb::admin_server::Admin for AdminService {
+    type WatchDemandStream = BoxStream<'static, Result<pb::Demand, Status>>;
+
+    async fn watch_demand(
+        &self,
+        _: Request<pb::WatchDemandRequest>,
+    ) -> Result<Response<Self::WatchDemandStream>, Status> {
+        let watch = Watch {
+            driver: self.driver.clone(),
+            demand: self.driver.demand(),
+            begun: false,
+        };
+        let messages = unfold(watch, |mut watch| async {
+            let message = watch.next().await?;
+            Some((Ok(message), watch))
+        });
+        Ok(Response::new(messages.boxed()))
+    }
+}
+
+/// Where one stream stands.
+struct Watch {
+    driver: Driver,
+    demand: watch::Receiver<Arc<Demand>>,
+    begun: bool,
+}
+
+impl Watch {
+    /// The next message when it is due; `None` when the scheduler ends.
+    async fn next(&mut self) -> Option<pb::Demand> {
+        if std::mem::replace(&mut self.begun, true) {
+            tokio::time::sleep(LEAST_GAP).await;
+            // Silence until then is no error: the same is said again.
+            let changed = tokio::time::timeout(REPEAT - LEAST_GAP, self.demand.changed()).await;
+            if matches!(changed, Ok(Err(_))) {
+                return None;
+            }
+        }
+        let demand = self.demand.borrow_and_update().clone();
+        Some(message(&demand, self.driver.now()))
+    }
+}
+
+fn message(demand: &Demand, now: Instant) -> pb::Demand {
+    let pools = demand
+        .pools
+        .iter()
+        .map(|(name, pool)| pool_message(name.as_str(), pool, now));
+    pb::Demand {
+        epoch: demand.epoch.0,
+        pools: pools.collect(),
+        unfinished_jobs: demand.unfinished_jobs,
+        idle_seconds: seconds(demand.idle_since, now),
+    }
+}
+
+fn pool_message(name: &str, pool: &PoolDemand, now: Instant) -> pb::PoolDemand {
+    let workers = pool.workers.iter().map(|(name, w)| pb::WorkerDemand {
+        name: name.clone(),
+        slots: w.slots,
+        busy_slots: w.busy_slots,
+        draining: w.draining,
+        idle_seconds: seconds(w.idle_since, now),
+    });
+    pb::PoolDemand {
+        pool: name.to_owned(),
+        ready_tasks: pool.queue.ready,
+        running_tasks: pool.queue.running,
+        blocked_tasks: pool.queue.blocked,
+        queue_seconds: pool.queue.seconds,
+        // Workers keep nothing between tasks: what they compute leaves with the commit.
+        held_bytes: 0,
+        workers: workers.collect(),
+    }
+}
+
+fn seconds(since: Option<Instant>, now: Instant) -> f64 {
+    since.map_or(0.0, |since| now.since(since) as f64 / 1e9)
+}
