@@ -157,7 +157,7 @@ fn where_clusters_run() -> Vec<Right> {
         ),
         ("dasklike.dev", "dasklikeclusters/status", &["patch"]),
         ("dasklike.dev", "dasklikeclusters/finalizers", &["update"]),
-        ("", "pods", &["list", "watch", "create", "delete"]),
+        ("", "pods", &["get", "list", "watch", "create", "delete"]),
         ("", "services", &apply),
         ("", "secrets", &["get", "list", "watch", "create", "patch"]),
         ("networking.k8s.io", "networkpolicies", &apply),

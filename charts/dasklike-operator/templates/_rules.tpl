@@ -15,9 +15,10 @@
 - apiGroups: [dasklike.dev]
   resources: [dasklikeclusters/finalizers]
   verbs: [update]
+# `get` is for a pod that is there already when it is created: whose is it?
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch, create, delete]
+  verbs: [get, list, watch, create, delete]
 # Server-side apply is `patch`, and `create` where there is nothing yet.
 - apiGroups: [""]
   resources: [services]
