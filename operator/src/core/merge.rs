@@ -1,7 +1,7 @@
 //! A user's template over the operator's pod, by Kubernetes' rules for strategic merges.
 //!
 //! `k8s-openapi` merges lists by Kubernetes' own keys: containers, volumes and variables by name, mounts by path,
-//! ports by number and protocol. What it does not know is which fields exclude each other. There the user's choice
+//! ports by number. What it does not know is which fields exclude each other. There the user's choice
 //! has to replace the operator's, or the API server would refuse the pod for having both.
 
 use k8s_openapi::DeepMerge;
@@ -104,14 +104,14 @@ mod tests {
                     {"name": "C", "value": "3"}]})),
             ),
             (
-                "ports by number and protocol",
+                "ports by number",
                 container(json!({"ports": [{"containerPort": 1, "protocol": "TCP", "name": "a"}]})),
                 container(json!({"ports": [
                     {"containerPort": 1, "protocol": "TCP", "name": "b"},
-                    {"containerPort": 1, "protocol": "UDP", "name": "c"}]})),
+                    {"containerPort": 2, "protocol": "UDP", "name": "c"}]})),
                 container(json!({"ports": [
                     {"containerPort": 1, "protocol": "TCP", "name": "b"},
-                    {"containerPort": 1, "protocol": "UDP", "name": "c"}]})),
+                    {"containerPort": 2, "protocol": "UDP", "name": "c"}]})),
             ),
             (
                 "mounts by path",

@@ -52,7 +52,7 @@ pub fn normal(api: &FakeApi) -> BTreeMap<String, Value> {
 
 /// Counts the workers of each pool from 0: which indices were free when they were made is a matter of time.
 fn renumber(objects: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
-    let (workers, mut others): (Vec<_>, BTreeMap<_, _>) = objects
+    let (workers, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) = objects
         .into_iter()
         .partition(|(_, o)| o["metadata"]["labels"]["app.kubernetes.io/component"] == "worker");
     let mut pools: BTreeMap<String, Vec<Value>> = BTreeMap::new();
