@@ -21,6 +21,8 @@ pub(crate) struct Memory {
     pub(crate) certificates: Option<Certificates>,
     /// The status as it was last written, and when.
     pub(crate) status: Option<(DaskLikeClusterStatus, Timestamp)>,
+    /// The status of a write whose answer was an error or never came: the object has it, or not.
+    pub(crate) doubtful: Option<DaskLikeClusterStatus>,
     /// Pods that ended too soon.
     pub(crate) history: History,
     /// What the API server did not want, which is not asked again at every look.

@@ -24,13 +24,16 @@ pub(crate) async fn write_status(
     now: Timestamp,
 ) -> Result<Option<Timestamp>, Error> {
     let written = memory.status.as_ref().map(|(_, written)| *written);
-    match writing(previous, next, written, now) {
-        Write::No => return Ok(None),
-        Write::At(time) => return Ok(Some(time)),
-        Write::Now => {}
-    }
     let value = |status| serde_json::to_value(status).unwrap_or_default();
-    let body = json!({"status": difference(&value(previous), &value(next))});
+    let change = match &memory.doubtful {
+        Some(doubtful) => rewrite(&[&value(previous), &value(doubtful)], &value(next)),
+        None => match writing(previous, next, written, now) {
+            Write::No => return Ok(None),
+            Write::At(time) => return Ok(Some(time)),
+            Write::Now => difference(&value(previous), &value(next)),
+        },
+    };
+    let body = json!({"status": change});
     let api: Api<DaskLikeCluster> = Api::namespaced(context.client.clone(), &key.namespace);
     let params = PatchParams {
         field_manager: Some(crate::FIELD_MANAGER.to_owned()),
@@ -40,10 +43,14 @@ pub(crate) async fn write_status(
         .patch_status(&key.name, &params, &Patch::Merge(&body))
         .await
     {
-        Ok(_) => memory.status = Some((next.clone(), now)),
+        Ok(_) => {
+            memory.status = Some((next.clone(), now));
+            memory.doubtful = None;
+        }
         // It was deleted meanwhile: nobody will ask how it is.
         Err(error) if is(&error, 404) => {}
         Err(error) => {
+            memory.doubtful = Some(next.clone());
             return Err(Error::of("write", &format!("the status of {key}"), error));
         }
     }
@@ -73,6 +80,26 @@ fn difference(from: &Value, to: &Value) -> Value {
     Value::Object(patch)
 }
 
+/// The merge patch that makes `to` of any of `known`: it says all of `to`.
+fn rewrite(known: &[&Value], to: &Value) -> Value {
+    let Value::Object(after) = to else {
+        return to.clone();
+    };
+    let mut patch = Map::new();
+    for key in known
+        .iter()
+        .filter_map(|k| k.as_object())
+        .flat_map(Map::keys)
+    {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in after {
+        let known: Vec<&Value> = known.iter().filter_map(|k| k.get(key)).collect();
+        patch.insert(key.clone(), rewrite(&known, value));
+    }
+    Value::Object(patch)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +111,16 @@ mod tests {
         let patch = json!({"b": {"d": 3}, "e": [2], "f": 1, "g": null});
         assert_eq!(difference(&from, &to), patch);
         assert_eq!(difference(&to, &to), json!({}));
+    }
+
+    #[test]
+    fn after_a_doubtful_write_a_patch_says_all() {
+        let (one, other) = (
+            json!({"a": 1, "b": {"c": 1}}),
+            json!({"b": {"d": 2}, "e": 1}),
+        );
+        let to = json!({"a": 1, "b": {"c": 1}});
+        let patch = json!({"a": 1, "b": {"c": 1, "d": null}, "e": null});
+        assert_eq!(rewrite(&[&one, &other], &to), patch);
     }
 }

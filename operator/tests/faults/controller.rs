@@ -21,8 +21,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-/// Without a change for so long, nothing more is going to happen: longer than any wait of the operator.
-const QUIET: Duration = Duration::from_secs(180);
+/// A day without a change for so long is over: all twelve faults of a step may be a minute of silence, one after
+/// the other, each with the wait before the next try.
+const QUIET: Duration = Duration::from_secs(3600);
 /// A step that takes longer than this, in virtual time, does not end.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);
 
