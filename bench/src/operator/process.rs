@@ -201,6 +201,9 @@ async fn remove_old_lease(args: &OperatorArgs) -> Result<()> {
         .await
     {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        other => Ok(drop(other?)),
+        other => {
+            other?;
+            Ok(())
+        }
     }
 }

@@ -36,11 +36,9 @@ pub fn apply(
 ) -> Result<(), Refusal> {
     let others = || managers.iter().filter(|(name, _)| name.as_str() != manager);
     for (other, theirs) in others() {
-        if let Some(path) = disagreement(theirs, wanted, target, "") {
-            if !force {
-                let why = format!("Apply failed with 1 conflict: conflict with {other:?}: {path}");
-                return Err(Refusal::conflict("object", "", &why));
-            }
+        if !force && let Some(path) = disagreement(theirs, wanted, target, "") {
+            let why = format!("Apply failed with 1 conflict: conflict with {other:?}: {path}");
+            return Err(Refusal::conflict("object", "", &why));
         }
     }
     if let Some(before) = managers.get(manager) {

@@ -278,12 +278,8 @@ async fn without_faults_the_steps_lead_where_they_should() {
             .iter()
             .any(|c| c["type"] == "Ready" && c["status"] == "True")
     };
-    for step in 0..5 {
-        assert!(
-            ready(step, "one") && ready(step, "two"),
-            "after {:?}",
-            STEPS[step]
-        );
+    for (step, name) in STEPS.iter().enumerate().take(5) {
+        assert!(ready(step, "one") && ready(step, "two"), "after {name:?}");
     }
     let workers = |step: usize| {
         names(step, "pods")
