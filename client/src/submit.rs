@@ -221,7 +221,10 @@ impl Client {
         };
         // What is lost before it has said anything was never a scheduler for us.
         let greeted = client.cluster().map_err(|error| match error {
-            ComputeError::Lost { url, why } => ConnectError::Refused { url, why }.into(),
+            ComputeError::Lost { url, why } => {
+                let why = hint(&url, why);
+                ConnectError::Refused { url, why }.into()
+            }
             other => other,
         });
         greeted.map(|_| client)
@@ -489,4 +492,14 @@ impl Results {
             ))
         }
     }
+}
+
+/// A plain client that meets TLS is told so, if the other side's word arrives before its end is noticed.
+fn hint(url: &str, why: String) -> String {
+    if url.starts_with("tls://") || why.contains("TLS") {
+        return why;
+    }
+    format!(
+        "{why}; if the scheduler there speaks TLS, write tls:// instead of tcp:// and give --tls-dir, or use a context"
+    )
 }

@@ -153,6 +153,23 @@ impl AsyncRead for Stream {
     }
 }
 
+/// A side that speaks TLS says so and closes; a write may notice the end before the alert is read.
+fn explained(
+    tcp: &TcpStream,
+    heard: bool,
+    written: Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
+    let mut first = [0];
+    match written {
+        Poll::Ready(Err(_))
+            if !heard && matches!(tcp.try_read(&mut first), Ok(1)) && first[0] == TLS_ALERT =>
+        {
+            Poll::Ready(Err(io::Error::other(refusal::SPEAKS_TLS)))
+        }
+        written => written,
+    }
+}
+
 impl AsyncWrite for Stream {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -160,7 +177,10 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Stream::Plain { tcp, .. } => Pin::new(tcp).poll_write(context, bytes),
+            Stream::Plain { tcp, heard } => {
+                let written = Pin::new(&mut *tcp).poll_write(context, bytes);
+                explained(tcp, *heard, written)
+            }
             Stream::Tls(tls) => Pin::new(tls).poll_write(context, bytes),
         }
     }
@@ -185,7 +205,10 @@ impl AsyncWrite for Stream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Stream::Plain { tcp, .. } => Pin::new(tcp).poll_write_vectored(context, slices),
+            Stream::Plain { tcp, heard } => {
+                let written = Pin::new(&mut *tcp).poll_write_vectored(context, slices);
+                explained(tcp, *heard, written)
+            }
             Stream::Tls(tls) => Pin::new(tls).poll_write_vectored(context, slices),
         }
     }
