@@ -75,16 +75,15 @@ pub async fn run(
         .iter()
         .map(|scope| scope.clone().run(stop.clone()).boxed())
         .collect();
-    let hear = hear_demands(&demands, &scopes);
-    let work = async {
+    let work = async move {
         tokio::select! {
-            () = hear => {}
+            () = hear_demands(&demands, &scopes) => {}
             _ = join_all(runs) => {}
         }
+        drop(scopes);
     };
-    work.await;
-    drop(scopes);
-    telling.await;
+    // Side by side: people are told while it happens, and the last of it after the work.
+    tokio::join!(work, telling);
 }
 
 /// Passes on which schedulers said something new.
