@@ -11,9 +11,7 @@ use dasklike_graph::plan::Op;
 use std::path::PathBuf;
 
 fn data(store: &str) -> Option<String> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data")
-        .join(store);
+    let path = PathBuf::from("../../shared/data").join(store);
     if !path.exists() {
         assert!(
             std::env::var_os("DASKLIKE_WITHOUT_DATA").is_some(),

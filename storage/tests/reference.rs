@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 fn data() -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
+    let path = PathBuf::from("../../shared/data");
     if !path.join("reference.json").exists() {
         assert!(
             std::env::var_os("DASKLIKE_WITHOUT_DATA").is_some(),

@@ -16,10 +16,14 @@ pub const EVERYTHING: [&str; 5] = [
     "networkPolicy.enabled=true",
 ];
 
-/// The checkout's root folder.
+/// The checkout's root folder. Cargo starts a test in the folder of its package; where that was when the test was
+/// compiled may be another checkout that shares the target folder.
 pub fn root() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap().to_owned()
+    let tests = std::env::current_dir().expect("a test is somewhere");
+    tests
+        .parent()
+        .expect("a package is in the checkout")
+        .to_owned()
 }
 
 /// A file of the checkout.

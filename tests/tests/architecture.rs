@@ -94,7 +94,8 @@ const BANNED_IN_CORES: [(&str, &str); 17] = [
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    std::env::current_dir()
+        .unwrap()
         .parent()
         .unwrap()
         .to_owned()

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything CI checks, one named check after the other.
 
+use crate::places::root;
 use crate::run::{cargo, run, say};
 use crate::{codegen, debian, docs, kubernetes, venv};
 use anyhow::{Result, bail};
@@ -21,8 +22,7 @@ pub(crate) enum Check {
     Clippy,
     /// Every test of every crate passes, but for those that need a Kubernetes
     Tests,
-    /// The tests that need a Kubernetes pass, on the cluster of DASKLIKE_TEST_KUBECONFIG or on our own; only
-    /// when asked for, until they have been seen to pass
+    /// The tests that need a Kubernetes pass, on the cluster of DASKLIKE_TEST_KUBECONFIG or on our own
     K8s,
 }
 
@@ -32,11 +32,8 @@ pub(crate) fn run_all(only: &[Check]) -> Result<()> {
     let chosen: Vec<Check> = Check::value_variants()
         .iter()
         .copied()
-        .filter(|check| only.contains(check) || (only.is_empty() && *check != Check::K8s))
+        .filter(|check| only.is_empty() || only.contains(check))
         .collect();
-    if !chosen.contains(&Check::K8s) {
-        say("LEFT OUT: the tests that need a Kubernetes; `cargo xtask test --only k8s` runs them");
-    }
     let mut outcomes = Vec::new();
     for (number, check) in chosen.iter().enumerate() {
         say(&format!(
@@ -92,7 +89,7 @@ fn tests() -> Result<()> {
 
 /// Runs tests of which some need the real data, or says that they go without.
 pub(crate) fn run_with_data(test: &mut Command) -> Result<()> {
-    if has_data() {
+    if has_data()? {
         return run(test);
     }
     // Cargo hides what a passing test prints, so what is left out is said here, where it is seen.
@@ -115,11 +112,8 @@ pub(crate) fn build_programs() -> Result<()> {
     ]))
 }
 
-fn has_data() -> bool {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    std::path::Path::new(root)
-        .join("../shared/data/reference.json")
-        .exists()
+fn has_data() -> Result<bool> {
+    Ok(root()?.join("../shared/data/reference.json").exists())
 }
 
 /// Installs what the tests need; gives the path of the S3 server.

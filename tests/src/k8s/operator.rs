@@ -3,6 +3,7 @@
 use super::namespace::Namespace;
 use super::tools::{helm, kubectl, output};
 use super::wait::until;
+use crate::charts::{root, template};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use serde_json::{Value, json};
@@ -15,18 +16,12 @@ use std::time::Duration;
 /// How long what takes the operator and a few pods a second or two may take on a busy machine.
 pub const SOON: Duration = Duration::from_secs(120);
 
-/// The root of the repository.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 /// Installs the resource and an operator that looks after `namespace` alone, and runs in it.
 pub fn install(namespace: &Namespace, settings: &[&str]) {
     let name = namespace.name.as_str();
-    let crds = root().join("charts/dasklike-crds");
     // Another test may have brought the resource already; both mean the same one.
-    let template = output(helm(&["template", "dasklike-crds"]).arg(crds));
-    apply_text(None, &template);
+    let resource = template("dasklike-crds", &[]).expect("the chart can be rendered");
+    apply_text(None, &resource);
     output(&mut kubectl(&[
         "wait",
         "--for=condition=Established",

@@ -1,7 +1,7 @@
 //! `cargo xtask test --only k8s`: the tests that need a Kubernetes, with what they need around them.
 
 use super::programs::{self, Program};
-use super::up;
+use super::{down, is_up, up};
 use crate::checks::{build_programs, run_with_data};
 use crate::images;
 use crate::places::target;
@@ -17,21 +17,26 @@ const KUBECONFIG: &str = "DASKLIKE_TEST_KUBECONFIG";
 /// Tells the tests where kubectl and helm are.
 const TOOLS: &str = "DASKLIKE_TEST_BIN";
 
-/// Runs the tests on the cluster that the environment names, or on our own, started if need be.
+/// Runs the tests on the cluster that the environment names, or on our own. One that was started for them is ended
+/// after them; one that ran already is somebody's.
 pub(crate) fn run_tests() -> Result<()> {
     let tools = tools()?;
-    let kubeconfig = match std::env::var_os(KUBECONFIG) {
-        Some(path) => {
-            let path = given(&path)?;
-            images_into(&path)?;
-            path
-        }
-        None => {
-            let path = up()?;
-            images::build_and_load(&[], None)?;
-            path
-        }
-    };
+    if let Some(path) = std::env::var_os(KUBECONFIG) {
+        let path = given(&path)?;
+        images_into(&path)?;
+        return run_tests_on(&path, &tools);
+    }
+    let stays = is_up()?;
+    let path = up()?;
+    let outcome = images::build_and_load(&[], None).and_then(|()| run_tests_on(&path, &tools));
+    if stays {
+        return outcome;
+    }
+    let ended = down();
+    outcome.and(ended)
+}
+
+fn run_tests_on(kubeconfig: &Path, tools: &Path) -> Result<()> {
     build_programs()?;
     let mut test = cargo()?;
     test.args([
@@ -43,7 +48,7 @@ pub(crate) fn run_tests() -> Result<()> {
     ]);
     // Plain `cargo test` lists these tests as ignored, with the reason.
     test.args(["--test", "k8s_*", "--", "--include-ignored"]);
-    run_with_data(test.env(KUBECONFIG, &kubeconfig).env(TOOLS, &tools))
+    run_with_data(test.env(KUBECONFIG, kubeconfig).env(TOOLS, tools))
 }
 
 /// The kubeconfig that the user names.

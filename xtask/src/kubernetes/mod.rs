@@ -113,6 +113,13 @@ pub(crate) fn up() -> Result<PathBuf> {
     Ok(layout.kubeconfig())
 }
 
+/// Whether our own cluster runs.
+fn is_up() -> Result<bool> {
+    let layout = Layout::new()?;
+    let _lock = lock(&layout)?;
+    works(&layout)
+}
+
 /// Ends the cluster.
 pub(crate) fn down() -> Result<()> {
     let layout = Layout::new()?;
