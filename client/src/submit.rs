@@ -7,6 +7,8 @@ use dasklike_graph::plan::{Dim, OutputId, Plan};
 use dasklike_graph::pool::PoolName;
 use dasklike_graph::protocol::JobId;
 use dasklike_graph::stage::OutputMeta;
+use dasklike_proto_admin::pb::DrainWorkerRequest;
+use dasklike_proto_admin::pb::admin_client::AdminClient;
 use dasklike_proto_engine::convert::{
     ConvertError, FailureCategory, JobEvent, Piece, event_from_proto, hello, plan_to_proto,
 };
@@ -167,6 +169,7 @@ pub struct WorkerInfo {
 pub struct Client {
     background: Arc<Background>,
     service: ClientClient<Channel>,
+    admin: AdminClient<Channel>,
     url: String,
     /// The dashboard as seen from here, if the scheduler cannot know that.
     dashboard: Option<String>,
@@ -210,12 +213,13 @@ impl Client {
         connector: &Connector,
     ) -> Result<Client, ComputeError> {
         let channel = background.run(connector.connect())?;
-        let service = ClientClient::new(channel)
+        let service = ClientClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_PLAN_BYTES);
         let client = Client {
             background,
             service,
+            admin: AdminClient::new(channel),
             url: connector.url().to_owned(),
             dashboard: None,
         };
@@ -304,15 +308,17 @@ impl Client {
         })
     }
 
-    /// Has a worker finish what it runs and leave.
-    pub fn drain_worker(&self, name: &str) -> Result<(), ComputeError> {
-        let mut service = self.service.clone();
-        let mut request = tonic::Request::new(pb::DrainWorkerRequest {
+    /// Has a worker finish what it runs and leave. After the deadline, if there is one, what it still runs is
+    /// computed by others.
+    pub fn drain_worker(&self, name: &str, deadline: Option<Duration>) -> Result<(), ComputeError> {
+        let mut admin = self.admin.clone();
+        let mut request = tonic::Request::new(DrainWorkerRequest {
             worker: name.to_owned(),
+            deadline_seconds: deadline.unwrap_or_default().as_secs_f64(),
         });
         request.set_timeout(ANSWER_TIMEOUT);
         self.background
-            .run(service.drain_worker(request))
+            .run(admin.drain_worker(request))
             .map_err(|s| self.failed(s))?;
         Ok(())
     }

@@ -14,6 +14,7 @@ mod context;
 pub mod controller;
 pub mod core;
 pub mod crd;
+mod decision_log;
 pub mod demand;
 mod dirty;
 pub mod edge;

@@ -13,10 +13,12 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Run(args) => {
             logs::begin(args.log_format);
-            tokio::runtime::Builder::new_multi_thread()
+            // One thread is enough for thousands of clusters: the API server is what takes the time. Several would
+            // spend more in waking one another than in working.
+            tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
-                .context("cannot start threads")?
+                .context("cannot start the runtime")?
                 .block_on(run(args))
         }
         Command::Crd => print(&dasklike_operator::crd::yaml()?),

@@ -27,8 +27,19 @@ pub(crate) struct Memory {
     pub(crate) history: History,
     /// What the API server did not want, which is not asked again at every look.
     pub(crate) refused: Option<Refused>,
+    /// What was last logged of each pool that follows its work.
+    pub(crate) logged: BTreeMap<String, Logged>,
     /// Failures in a row.
     pub(crate) failures: u32,
+}
+
+/// What of a decision makes another log line worth it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Logged {
+    pub(crate) at: Timestamp,
+    pub(crate) demand: Option<dasklike_scaling::Demand>,
+    pub(crate) connected: u32,
+    pub(crate) hold: Option<&'static str>,
 }
 
 /// What the API server did not want.

@@ -12,6 +12,7 @@ use crate::core::observed::Pods;
 use crate::core::plan::{Plan, Seen, plan};
 use crate::core::status::{self, Facts, Refusal};
 use crate::core::validate::{self, validate};
+use crate::decision_log::log_decisions;
 use crate::demand::{Endpoint, EndpointTls};
 use crate::error::{Error, is};
 use crate::memory::{Memory, Refused};
@@ -94,6 +95,7 @@ async fn look(
         };
         plan(&validated, seen, now)
     };
+    log_decisions(&validated, &plan, memory, now);
     if plan.delete_cluster {
         return delete(cluster, key, context).await;
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 #[test]
 fn the_committed_definition_is_that_of_the_types() {
     let path = Path::new("../crds/dasklikeclusters.dasklike.dev.yaml");
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
     let made = dasklike_operator::crd::yaml().unwrap();
     assert!(
         committed == made,

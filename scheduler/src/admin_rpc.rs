@@ -2,12 +2,12 @@
 
 use crate::core::demand::{Demand, PoolDemand};
 use crate::core::ids::Instant;
-use crate::driver::Driver;
+use crate::driver::{Driver, Input};
 use dasklike_proto_admin::pb;
 use futures::stream::{BoxStream, StreamExt, unfold};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tonic::{Request, Response, Status};
 
 /// Nothing is said more often.
@@ -38,6 +38,41 @@ impl pb::admin_server::Admin for AdminService {
             Some((Ok(message), watch))
         });
         Ok(Response::new(messages.boxed()))
+    }
+
+    async fn drain_worker(
+        &self,
+        request: Request<pb::DrainWorkerRequest>,
+    ) -> Result<Response<pb::DrainWorkerReply>, Status> {
+        let request = request.into_inner();
+        let deadline = deadline(request.deadline_seconds)?;
+        let (reply, known) = oneshot::channel();
+        self.driver
+            .send(Input::Drain {
+                name: request.worker.clone(),
+                deadline,
+                reply,
+            })
+            .await?;
+        match known.await {
+            Ok(true) => Ok(Response::new(pb::DrainWorkerReply {})),
+            Ok(false) => Err(Status::not_found(format!(
+                "no worker is named {:?}",
+                request.worker
+            ))),
+            Err(_) => Err(Status::unavailable("the scheduler is ending")),
+        }
+    }
+}
+
+/// `None` for 0, which means never.
+fn deadline(seconds: f64) -> Result<Option<Duration>, Status> {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(Duration::ZERO) => Ok(None),
+        Ok(deadline) => Ok(Some(deadline)),
+        Err(_) => Err(Status::invalid_argument(format!(
+            "deadline_seconds is {seconds}: expected 0 or more seconds"
+        ))),
     }
 }
 

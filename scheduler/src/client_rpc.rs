@@ -14,7 +14,6 @@ use dasklike_proto_engine::outbox::{Batches, outbox};
 use dasklike_proto_engine::{PIECE_BYTES, VERSION, pb};
 use futures::stream::{BoxStream, StreamExt};
 use std::sync::Arc;
-use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
 #[derive(Clone, Debug)]
@@ -117,25 +116,6 @@ impl pb::client_server::Client for ClientService {
             dashboard_url: self.dashboard.clone().unwrap_or_default(),
             workers: workers.collect(),
         }))
-    }
-
-    async fn drain_worker(
-        &self,
-        request: Request<pb::DrainWorkerRequest>,
-    ) -> Result<Response<pb::DrainWorkerReply>, Status> {
-        let name = request.into_inner().worker;
-        let (reply, known) = oneshot::channel();
-        self.driver
-            .send(Input::Drain {
-                name: name.clone(),
-                reply,
-            })
-            .await?;
-        match known.await {
-            Ok(true) => Ok(Response::new(pb::DrainWorkerReply {})),
-            Ok(false) => Err(Status::not_found(format!("no worker is named {name:?}"))),
-            Err(_) => Err(Status::unavailable("the scheduler is ending")),
-        }
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) enum Input {
     },
     Drain {
         name: String,
+        /// From now on.
+        deadline: Option<Duration>,
         reply: oneshot::Sender<bool>,
     },
     Stop,
@@ -379,7 +381,15 @@ impl Run {
                 self.handle(Event::ClientGone { client }, None);
             }
             Input::Cancel { job } => self.handle(Event::Cancel { job }, None),
-            Input::Drain { name, reply } => {
+            Input::Drain {
+                name,
+                deadline,
+                reply,
+            } => {
+                let deadline = deadline.map(|d| {
+                    self.now()
+                        .after(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+                });
                 let named: Vec<WorkerId> = self
                     .state
                     .workers()
@@ -389,7 +399,7 @@ impl Run {
                 // Whoever asked may have gone.
                 let _ = reply.send(!named.is_empty());
                 for worker in named {
-                    self.handle(Event::DrainWorker { worker }, None);
+                    self.handle(Event::DrainWorker { worker, deadline }, None);
                 }
                 self.show_cluster();
             }

@@ -185,7 +185,7 @@ async fn patience_ends() {
 
 #[tokio::test]
 async fn shards_are_read_by_range() {
-    let data = PathBuf::from("../../shared/data");
+    let data = Path::new("../../shared/data");
     if !data.exists() {
         assert!(
             std::env::var_os("DASKLIKE_WITHOUT_DATA").is_some(),
@@ -195,7 +195,7 @@ async fn shards_are_read_by_range() {
         return;
     }
     let name = "s2_tile_33TWM_202308.v3.zarr";
-    let server = Server::start(&data);
+    let server = Server::start(data);
     let remote = open(&format!("{}/{name}", server.url)).await.unwrap();
     let local = open(data.join(name).to_str().unwrap()).await.unwrap();
     let sources = |d: &DatasetInfo| d.array("red").unwrap().source.clone();

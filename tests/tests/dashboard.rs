@@ -274,7 +274,7 @@ fn pictures_for_the_documentation() {
     };
     write_sample(&cube, &spec, &mut |_, _| {}).unwrap();
     let mut watched = Watched::start();
-    let docs = PathBuf::from("../docs");
+    let docs = Path::new("../docs");
     watched.browser.resize(1280, 800).unwrap();
     let client = watched.cluster.client();
     let job = std::thread::spawn(move || {

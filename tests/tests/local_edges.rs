@@ -129,7 +129,7 @@ fn a_drained_worker_leaves_and_the_rest_goes_on() {
         let cluster = cluster(2, processes);
         let client = cluster.client();
         assert_eq!(count(&client, 1000), 1000.0);
-        client.drain_worker("worker-0").unwrap();
+        client.drain_worker("worker-0", None).unwrap();
         until("one worker is left", || {
             client.cluster().unwrap().workers.len() == 1
         });
@@ -138,7 +138,7 @@ fn a_drained_worker_leaves_and_the_rest_goes_on() {
         }
         assert_eq!(count(&client, 1000), 1000.0);
         assert_eq!(client.cluster().unwrap().workers[0].name, "worker-1");
-        let missing = client.drain_worker("worker-7");
+        let missing = client.drain_worker("worker-7", None);
         let named = matches!(&missing, Err(ComputeError::Refused(why)) if why.contains("worker-7"));
         assert!(named, "{missing:?}");
     }

@@ -3,7 +3,9 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use dasklike_proto_admin::pb::admin_server::{Admin, AdminServer};
-use dasklike_proto_admin::pb::{Demand, PoolDemand, WatchDemandRequest, WorkerDemand};
+use dasklike_proto_admin::pb::{
+    Demand, DrainWorkerReply, DrainWorkerRequest, PoolDemand, WatchDemandRequest, WorkerDemand,
+};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -156,6 +158,13 @@ struct Busy {
 
 #[tonic::async_trait]
 impl Admin for Busy {
+    async fn drain_worker(
+        &self,
+        _: Request<DrainWorkerRequest>,
+    ) -> Result<Response<DrainWorkerReply>, Status> {
+        Err(Status::unimplemented("nobody asks this scheduler to drain"))
+    }
+
     type WatchDemandStream = BoxStream<'static, Result<Demand, Status>>;
 
     async fn watch_demand(

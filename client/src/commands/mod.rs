@@ -8,6 +8,8 @@ mod explain;
 #[cfg(feature = "kube")]
 mod kubernetes;
 mod sample;
+mod scaling;
+mod workers;
 
 use std::io::Write;
 
@@ -21,6 +23,8 @@ pub(crate) enum Command {
     Sample(sample::SampleArgs),
     Explain(Box<explain::ExplainArgs>),
     Bench(bench::BenchArgs),
+    Workers(workers::WorkersArgs),
+    Scaling(Box<scaling::ScalingArgs>),
     #[cfg(feature = "kube")]
     Connect(kubernetes::ConnectArgs),
     #[cfg(feature = "kube")]
@@ -36,6 +40,8 @@ impl Command {
             Command::Sample(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Bench(args) => args.run(),
+            Command::Workers(args) => args.run(),
+            Command::Scaling(args) => args.run(),
             #[cfg(feature = "kube")]
             Command::Connect(args) => args.run(),
             #[cfg(feature = "kube")]

@@ -21,7 +21,7 @@ pub use pool::{Autoscaling, NamedPool, PoolSpec, ScaleDown, ScaleUp};
 pub use schemas::{ComputeResources, RawTemplate};
 pub use status::{
     Condition, ConditionType, DaskLikeClusterStatus, LastScale, LastTermination, PoolStatus,
-    SchedulerStatus, Truth,
+    ScalingDecision, SchedulerStatus, Truth,
 };
 
 /// The value of `spec.managedBy` that means this operator, as an empty one does.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PoolSpec {
-    /// How many workers. With `autoscaling` only what it starts from, within its bounds.
+    /// How many workers. With `autoscaling` only what it starts from, within its bounds; with `dryRun` what there is.
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 10_000))]
     pub replicas: i32,
@@ -87,8 +87,8 @@ pub struct Autoscaling {
     /// The most workers.
     #[schemars(range(min = 0, max = 10_000))]
     pub max_replicas: i32,
-    /// Seconds in which the work there is should be done.
-    #[serde(default = "half_a_minute")]
+    /// Seconds in which the work there is should be done; where pods take longer than this to start, that long.
+    #[serde(default = "five_seconds")]
     #[schemars(range(min = 1, max = 86_400))]
     pub target_seconds: i32,
     /// How fast workers are added.
@@ -134,11 +134,13 @@ impl Default for ScaleUp {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScaleDown {
-    /// Workers go only when fewer were enough for so many seconds.
-    #[serde(default = "one_minute")]
+    /// Workers that were needed this many seconds ago are kept. Where pods start so fast that a new one is cheaper
+    /// than one that waits, only the last worker is kept for so long.
+    #[serde(default = "two_minutes")]
     #[schemars(range(min = 0, max = 3600))]
     pub stabilization_window_seconds: i32,
-    /// The most workers taken away at once, in percent of those there are.
+    /// The most workers taken away at once, in percent of those there are. Those that had nothing to do for the whole
+    /// window do not count.
     #[serde(default = "twenty_five")]
     #[schemars(range(min = 1, max = 100))]
     pub max_percent: i32,
@@ -147,7 +149,7 @@ pub struct ScaleDown {
 impl Default for ScaleDown {
     fn default() -> ScaleDown {
         ScaleDown {
-            stabilization_window_seconds: one_minute(),
+            stabilization_window_seconds: two_minutes(),
             max_percent: twenty_five(),
         }
     }
@@ -165,16 +167,16 @@ fn ten_minutes() -> i64 {
     600
 }
 
-fn half_a_minute() -> i32 {
-    30
+fn five_seconds() -> i32 {
+    5
 }
 
 fn quarter_of_a_minute() -> i32 {
     15
 }
 
-fn one_minute() -> i32 {
-    60
+fn two_minutes() -> i32 {
+    120
 }
 
 fn twenty_five() -> i32 {

@@ -39,8 +39,10 @@ pub const DRAINING: &str = "Draining";
 pub const BACKING_OFF: &str = "BackingOff";
 /// The number of workers is the spec's.
 pub const FIXED: &str = "FixedReplicas";
-/// `autoscaling` is set, and this version does not follow the work yet.
-pub const NOT_IMPLEMENTED: &str = "AutoscalingNotImplemented";
+/// The number of workers follows the work there is.
+pub const FOLLOWS_WORK: &str = "FollowsWork";
+/// What would be done is told, and not done: `autoscaling.dryRun` is true.
+pub const DRY_RUN: &str = "DryRun";
 /// There was no work for long enough, and `spec.idle` says no workers.
 pub const IDLE: &str = "Idle";
 /// There was no work for long enough, and `spec.idle` says delete.

@@ -45,6 +45,10 @@ pub struct DaskLikeClusterStatus {
     /// The last change of the number of wanted workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_scale: Option<LastScale>,
+    /// The last changes that autoscaling decided on, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub scaling_decisions: Vec<ScalingDecision>,
     /// How a container last ended with an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_termination: Option<LastTermination>,
@@ -139,6 +143,27 @@ pub struct LastScale {
     pub to: i32,
     /// Why.
     pub reason: String,
+}
+
+/// A change of a pool's number of workers that autoscaling decided on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalingDecision {
+    /// When.
+    pub time: Time,
+    /// The pool.
+    pub pool: String,
+    /// How many workers were wanted before.
+    pub from: i32,
+    /// How many are wanted since.
+    pub to: i32,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, for people, with the numbers that it follows from.
+    pub message: String,
+    /// True: it was told, and not done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// How a container ended.

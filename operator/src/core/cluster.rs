@@ -2,8 +2,10 @@
 
 use super::labels::Labels;
 use super::names::ClusterKey;
-use dasklike_operator_api::{Autoscaling, Idle, TlsMode};
+use dasklike_operator_api::{Idle, TlsMode};
+use dasklike_scaling::Policy;
 use k8s_openapi::api::core::v1::{LocalObjectReference, PodTemplateSpec, ResourceRequirements};
+use std::num::NonZeroU32;
 
 /// A spec that can be carried out.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +54,10 @@ pub struct Pool {
     pub replicas: u32,
     /// Threads of a worker; 0: its CPU limit.
     pub slots: u32,
-    /// Bounds and rules.
-    pub autoscaling: Option<Autoscaling>,
+    /// The threads that a worker is expected to have, until one has told.
+    pub expected_slots: NonZeroU32,
+    /// Bounds and rules for following the work.
+    pub autoscaling: Option<Policy>,
     /// How many may be missing during a replacement.
     pub max_unavailable: MaxUnavailable,
     /// Seconds that a worker has to finish.

@@ -1,7 +1,9 @@
 //! What is told as Kubernetes Events: one for each change, in words that make the story of a cluster.
 
 use super::plan::{Delete, Why};
-use dasklike_operator_api::{Condition, ConditionType, DaskLikeClusterStatus, Truth, reasons};
+use dasklike_operator_api::{
+    Condition, ConditionType, DaskLikeClusterStatus, ScalingDecision, Truth, reasons,
+};
 use std::collections::BTreeMap;
 
 /// One event.
@@ -29,6 +31,10 @@ const ORDINARY: [&str; 8] = [
     reasons::READY,
 ];
 
+/// What keeps a pool from following its work and somebody may want to mend. That a scheduler does not say what work
+/// there is has a cause that is told by itself.
+const HOLDS: [&str; 2] = ["Unschedulable", "Ineffective"];
+
 /// What happened between two statuses, and the pods that were made and let go in between.
 pub fn notes(
     previous: &DaskLikeClusterStatus,
@@ -45,7 +51,14 @@ pub fn notes(
         ));
     }
     notes.extend(of_deletes(deleted));
+    let decided: Vec<Note> = next
+        .scaling_decisions
+        .iter()
+        .take_while(|new| previous.scaling_decisions.first() != Some(new))
+        .map(of_decision)
+        .collect();
     if next.last_scale != previous.last_scale
+        && decided.is_empty()
         && let Some(scale) = &next.last_scale
     {
         notes.push(normal(
@@ -57,6 +70,7 @@ pub fn notes(
             ),
         ));
     }
+    notes.extend(decided);
     if next.last_termination != previous.last_termination
         && let Some(ended) = &next.last_termination
     {
@@ -79,6 +93,20 @@ pub fn notes(
     notes
 }
 
+fn of_decision(decision: &ScalingDecision) -> Note {
+    let ScalingDecision { pool, from, to, .. } = decision;
+    let (reason, verb) = match (decision.dry_run, to > from) {
+        (true, _) => ("WouldScale", "would go"),
+        (false, true) => ("ScaledUp", "goes"),
+        (false, false) => ("ScaledDown", "goes"),
+    };
+    let message = format!(
+        "pool {pool} {verb} from {from} to {to} workers: {} ({})",
+        decision.message, decision.reason
+    );
+    normal(reason, "Scale", message)
+}
+
 fn of_deletes(deleted: &[Delete]) -> Vec<Note> {
     let mut by_reason: BTreeMap<Why, Vec<&str>> = BTreeMap::new();
     for delete in deleted {
@@ -91,7 +119,7 @@ fn of_deletes(deleted: &[Delete]) -> Vec<Note> {
                 Why::ScaledDown | Why::Idle | Why::Suspended | Why::PoolRemoved => {
                     ("drains", false)
                 }
-                Why::Outdated => ("replaces", false),
+                Why::Outdated | Why::Disrupted => ("replaces", false),
                 Why::Failed => ("replaces", true),
                 Why::Completed => ("removes", false),
             };
@@ -121,6 +149,9 @@ fn of_condition(old: Option<&Condition>, new: &Condition) -> Option<Note> {
         }
         (ConditionType::Ready, _) if new.reason == reasons::SUSPENDED => {
             Some(normal(&new.reason, "Reconcile", new.message.clone()))
+        }
+        (ConditionType::ScalingActive, Truth::False) if HOLDS.contains(&new.reason.as_str()) => {
+            Some(warning(&new.reason, "Scale", new.message.clone()))
         }
         (ConditionType::SchedulerReady | ConditionType::WorkersReady, Truth::False)
             if !ORDINARY.contains(&new.reason.as_str()) =>

@@ -3,6 +3,7 @@
 //! No clock, network, randomness or Kubernetes client in here. [`validate`] checks a spec, [`build`] makes its
 //! objects, [`plan`] decides what to do, [`status`] and [`events`] say what happened.
 
+pub mod autoscale;
 pub mod backoff;
 pub mod build;
 pub mod certificates;

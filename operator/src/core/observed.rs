@@ -34,6 +34,8 @@ pub struct ObservedPod {
     pub ip: Option<Box<str>>,
     /// What keeps it from being ready.
     pub trouble: Option<Box<Trouble>>,
+    /// It will be ended from outside: its node is drained or taken away, or another pod needs its place.
+    pub disrupted: bool,
     /// How one of its containers last ended with an error, or why the pod as a whole did.
     pub termination: Option<Box<Termination>>,
 }
@@ -123,6 +125,8 @@ impl ObservedPod {
             ready_since: ready_since(status),
             ip: status.pod_ip.as_deref().map(Into::into),
             trouble: trouble(status).map(Box::new),
+            disrupted: condition(status, "DisruptionTarget")
+                .is_some_and(|condition| condition.status == "True"),
             termination: termination(status, created).map(Box::new),
         };
         Some((key, pod))
@@ -131,6 +135,12 @@ impl ObservedPod {
     /// It is ready and stays.
     pub fn is_ready(&self) -> bool {
         self.ready_since.is_some() && !self.deleting && self.phase == Phase::Running
+    }
+
+    /// No node has room for it.
+    pub fn is_unschedulable(&self) -> bool {
+        let why = self.trouble.as_ref().map(|trouble| trouble.reason.as_str());
+        why == Some("Unschedulable") && !self.deleting
     }
 
     /// Its containers ended for good.

@@ -11,8 +11,18 @@ use dasklike_operator_api::DaskLikeClusterStatus;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
-/// What is remembered from one look to the next, by the pool's name. Losing it costs a few early retries.
-pub type History = BTreeMap<String, Backoff>;
+/// What is remembered from one look to the next, by the pool's name. Losing it costs a few early retries, and an
+/// autoscaler that learns anew.
+pub type History = BTreeMap<String, PoolHistory>;
+
+/// What is remembered of a pool.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PoolHistory {
+    /// Of pods that ended too soon.
+    pub backoff: Backoff,
+    /// Of the work there was, and of what scaling brought.
+    pub scaling: dasklike_scaling::History,
+}
 
 /// What was seen.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +83,8 @@ pub enum Why {
     PoolRemoved,
     /// It was made from what the spec said before.
     Outdated,
+    /// It will be ended from outside, so it goes while it can still finish.
+    Disrupted,
     /// It ended, and not well.
     Failed,
     /// It ended well.
@@ -88,6 +100,7 @@ impl Why {
             Why::Suspended => "Suspended",
             Why::PoolRemoved => "PoolRemoved",
             Why::Outdated => "Outdated",
+            Why::Disrupted => "Disrupted",
             Why::Failed => "Failed",
             Why::Completed => "Completed",
         }
@@ -99,20 +112,26 @@ const PROTECTION_LINGERS: SignedDuration = SignedDuration::from_secs(60);
 
 /// What to do about a cluster at `now`.
 pub fn plan(cluster: &ValidatedCluster, seen: Seen<'_>, now: Timestamp) -> Plan {
-    let sizing = sizing::size(cluster, seen.demand, seen.status, now);
+    let sizing = sizing::size(cluster, seen, now);
     let pools: Vec<PoolPlan> = cluster
         .pools
         .iter()
-        .zip(&sizing.desired)
-        .map(|(pool, desired)| {
+        .zip(sizing.desired.iter().zip(&sizing.scaled))
+        .map(|(pool, (desired, scaled))| {
             let input = workers::Input {
                 cluster,
                 pool,
                 desired: *desired,
                 why_fewer: why_fewer(&sizing.mode),
+                retire: scaled
+                    .as_ref()
+                    .map_or(&[], |scaled| &scaled.decision.retire),
                 pods: seen.pods,
                 demand: seen.demand,
-                backoff: seen.history.get(&pool.name).copied().unwrap_or_default(),
+                backoff: seen
+                    .history
+                    .get(&pool.name)
+                    .map_or_else(Backoff::default, |history| history.backoff),
             };
             workers::plan(&input, now)
         })
@@ -198,9 +217,16 @@ impl Plan {
         cluster
             .pools
             .iter()
-            .zip(&self.pools)
-            .filter(|(_, plan)| plan.backoff != Backoff::default())
-            .map(|(pool, plan)| (pool.name.clone(), plan.backoff))
+            .zip(self.pools.iter().zip(&self.sizing.scaled))
+            .map(|(pool, (plan, scaled))| {
+                let scaling = scaled.as_ref().map(|scaled| scaled.history.clone());
+                let history = PoolHistory {
+                    backoff: plan.backoff,
+                    scaling: scaling.unwrap_or_default(),
+                };
+                (pool.name.clone(), history)
+            })
+            .filter(|(_, history)| *history != PoolHistory::default())
             .collect()
     }
 }

@@ -1,14 +1,17 @@
 //! How many workers each pool should have, and why.
 
+use super::autoscale::{Input, Scaled, autoscale};
 use super::cluster::{Pool, ValidatedCluster};
 use super::demand::Demand;
+use super::plan::Seen;
 use dasklike_operator_api::{ConditionType, DaskLikeClusterStatus, Idle, IdleAction, reasons};
+use dasklike_scaling::Policy;
 use jiff::{SignedDuration, Timestamp};
 
 /// What decides the numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mode {
-    /// The spec's numbers, within the bounds of autoscaling where that is set.
+    /// The spec's numbers, or the work where autoscaling is set.
     Spec,
     /// `spec.suspend`: no pods.
     Suspended,
@@ -31,51 +34,83 @@ pub struct Sizing {
     pub mode: Mode,
     /// One for each pool, in the cluster's order.
     pub desired: Vec<u32>,
+    /// The decision about each pool that follows its work, in the same order.
+    pub scaled: Vec<Option<Scaled>>,
     /// When the answer may be another without anything else happening.
     pub recheck_at: Option<Timestamp>,
 }
 
-/// How many workers each pool should have at `now`. `previous` is the status as it was left.
-pub fn size(
-    cluster: &ValidatedCluster,
-    demand: Option<&Demand>,
-    previous: &DaskLikeClusterStatus,
-    now: Timestamp,
-) -> Sizing {
+/// How many workers each pool should have at `now`.
+pub fn size(cluster: &ValidatedCluster, seen: Seen<'_>, now: Timestamp) -> Sizing {
     let (mode, recheck_at) = if cluster.suspend {
         (Mode::Suspended, None)
     } else {
         match &cluster.idle {
-            Some(idle) => idleness(idle, cluster, demand, previous, now),
+            Some(idle) => idleness(idle, cluster, seen.demand, seen.status, now),
             None => (Mode::Spec, None),
         }
     };
-    let desired = cluster
+    let scaled: Vec<Option<Scaled>> = cluster
         .pools
         .iter()
         .map(|pool| match mode {
-            Mode::Spec | Mode::IdleDelete { .. } => by_spec(pool),
-            Mode::Suspended | Mode::Idle { .. } => 0,
+            Mode::Spec => follow(cluster, pool, seen, now),
+            Mode::Suspended | Mode::Idle { .. } | Mode::IdleDelete { .. } => None,
         })
         .collect();
+    let desired = cluster
+        .pools
+        .iter()
+        .zip(&scaled)
+        .map(|(pool, scaled)| match (&mode, scaled) {
+            (Mode::Suspended | Mode::Idle { .. }, _) => 0,
+            (_, Some(scaled)) if !scaled.policy.dry_run() => scaled.decision.replicas,
+            (_, _) => pool.replicas,
+        })
+        .collect();
+    let rechecks = scaled.iter().flatten();
+    let rechecks = rechecks.filter_map(|scaled| {
+        let after = scaled.decision.recheck_after?;
+        now.checked_add(after).ok()
+    });
     Sizing {
+        recheck_at: rechecks.chain(recheck_at).min(),
         mode,
         desired,
-        recheck_at,
+        scaled,
     }
 }
 
-/// With autoscaling, the spec's number within its bounds: following the work is not built yet, and the condition
-/// `ScalingActive` says so.
-fn by_spec(pool: &Pool) -> u32 {
-    match &pool.autoscaling {
-        None => pool.replicas,
-        Some(autoscaling) => {
-            let bound = |number: i32| u32::try_from(number).unwrap_or_default();
-            pool.replicas
-                .min(bound(autoscaling.max_replicas))
-                .max(bound(autoscaling.min_replicas))
-        }
+fn follow(
+    cluster: &ValidatedCluster,
+    pool: &Pool,
+    seen: Seen<'_>,
+    now: Timestamp,
+) -> Option<Scaled> {
+    let policy = pool.autoscaling.as_ref()?;
+    let unknown = dasklike_scaling::History::default();
+    let history = seen.history.get(&pool.name);
+    let input = Input {
+        cluster,
+        pool,
+        policy,
+        pods: seen.pods,
+        demand: seen.demand,
+        current: current(pool, policy, seen.status),
+        history: history.map_or(&unknown, |history| &history.scaling),
+    };
+    Some(autoscale(&input, now))
+}
+
+/// The number that was wanted until now: the status has it, so that another operator goes on from there.
+fn current(pool: &Pool, policy: &Policy, previous: &DaskLikeClusterStatus) -> u32 {
+    if policy.dry_run() {
+        return pool.replicas;
+    }
+    let known = previous.pools.iter().find(|known| known.name == pool.name);
+    match known {
+        Some(known) => u32::try_from(known.desired).unwrap_or_default(),
+        None => policy.clamp(pool.replicas),
     }
 }
 

@@ -87,6 +87,7 @@ impl<'a> Fleet<'a> {
             ready_since: Some(at(1)),
             ip: Some("fd00::7".into()),
             trouble: None,
+            disrupted: false,
             termination: None,
         };
         self.pods.insert(name, pod);

@@ -8,12 +8,16 @@ use super::hash;
 use super::labels::{self, Labels};
 use super::names::{ClusterKey, DEFAULT_POOL};
 use super::template;
-use dasklike_operator_api::{ComputeResources, DaskLikeCluster, PoolSpec, RawTemplate, reasons};
+use dasklike_operator_api::{
+    Autoscaling, ComputeResources, DaskLikeCluster, PoolSpec, RawTemplate, reasons,
+};
+use dasklike_scaling::{Policy, PolicyError, PolicyFields, ScaleDown, ScaleUp};
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 /// The longest name of a cluster: its pods' names must fit into 63 characters.
 pub const MAX_CLUSTER_NAME: usize = 40;
@@ -54,6 +58,14 @@ pub enum Error {
         field: String,
         /// The name.
         name: String,
+    },
+    /// Bounds and rules that make no sense.
+    #[error("{field}: {error}")]
+    Autoscaling {
+        /// The field.
+        field: String,
+        /// What is wrong.
+        error: PolicyError,
     },
     /// A number that cannot be.
     #[error("{field}: {value} must be between {least} and {most}")]
@@ -194,29 +206,70 @@ fn pool(
     cluster: &DaskLikeCluster,
     image: &str,
 ) -> Result<Pool, Error> {
-    if let Some(autoscaling) = &spec.autoscaling {
-        let field = format!("{field}.autoscaling");
-        let most = count(&format!("{field}.maxReplicas"), autoscaling.max_replicas)?;
-        within(
-            &format!("{field}.minReplicas"),
-            autoscaling.min_replicas,
-            most,
-        )?;
-    }
+    let part = part(
+        field,
+        template::Kind::Worker,
+        &spec.template,
+        spec.resources.as_ref(),
+        json!({"image": image, "tls": cluster.spec.tls, "slots": spec.slots}),
+    )?;
+    let slots = within(&format!("{field}.slots"), spec.slots, 1024)?;
+    let autoscaling = spec.autoscaling.as_ref();
     Ok(Pool {
         name: name.to_owned(),
         replicas: count(&format!("{field}.replicas"), spec.replicas)?,
-        slots: within(&format!("{field}.slots"), spec.slots, 1024)?,
-        autoscaling: spec.autoscaling.clone(),
+        slots,
+        expected_slots: NonZeroU32::new(slots).unwrap_or_else(|| processors(&part.resources)),
+        autoscaling: autoscaling
+            .map(|autoscaling| policy(&format!("{field}.autoscaling"), autoscaling))
+            .transpose()?,
         max_unavailable: max_unavailable(field, &spec.max_unavailable)?,
         drain_timeout_seconds: spec.drain_timeout_seconds.max(0),
-        part: part(
-            field,
-            template::Kind::Worker,
-            &spec.template,
-            spec.resources.as_ref(),
-            json!({"image": image, "tls": cluster.spec.tls, "slots": spec.slots}),
+        part,
+    })
+}
+
+/// The CPU limit as whole processors, as the kubelet tells it to the container; 1 where there is none to read.
+fn processors(resources: &ResourceRequirements) -> NonZeroU32 {
+    let limit = resources
+        .limits
+        .as_ref()
+        .and_then(|limits| limits.get("cpu"));
+    let whole = limit.and_then(|Quantity(text)| match text.strip_suffix('m') {
+        Some(thousandths) => Some(thousandths.parse::<f64>().ok()? / 1000.0),
+        None => text.parse().ok(),
+    });
+    // A cast of a float keeps to the bounds of the integer.
+    NonZeroU32::new(whole.unwrap_or(1.0).ceil() as u32).unwrap_or(NonZeroU32::MIN)
+}
+
+fn policy(field: &str, spec: &Autoscaling) -> Result<Policy, Error> {
+    let most = |name: &str, value| count(&format!("{field}.{name}"), value);
+    let max_replicas = most("maxReplicas", spec.max_replicas)?;
+    let (up, down) = (&spec.scale_up, &spec.scale_down);
+    let at_least = |value: i32| u32::try_from(value).unwrap_or_default();
+    let fields = PolicyFields {
+        min_replicas: within(
+            &format!("{field}.minReplicas"),
+            spec.min_replicas,
+            max_replicas,
         )?,
+        max_replicas,
+        target_seconds: at_least(spec.target_seconds),
+        scale_up: ScaleUp {
+            max_pods: at_least(up.max_pods),
+            max_percent: at_least(up.max_percent),
+            period_seconds: at_least(up.period_seconds),
+        },
+        scale_down: ScaleDown {
+            stabilization_window_seconds: at_least(down.stabilization_window_seconds),
+            max_percent: at_least(down.max_percent),
+        },
+        dry_run: spec.dry_run,
+    };
+    Policy::new(fields).map_err(|error| Error::Autoscaling {
+        field: field.to_owned(),
+        error,
     })
 }
 

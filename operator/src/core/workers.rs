@@ -35,6 +35,8 @@ pub struct Input<'a> {
     pub desired: u32,
     /// Why, where it is fewer than there are.
     pub why_fewer: Why,
+    /// Workers that are to go before all others.
+    pub retire: &'a [String],
     /// All pods of the cluster.
     pub pods: &'a Pods,
     /// What the scheduler says.
@@ -61,10 +63,18 @@ pub fn plan(input: &Input<'_>, now: Timestamp) -> PoolPlan {
         .iter()
         .map(|(name, pod)| remove(name, pod, ended(pod), 0))
         .collect();
-    let mut current = rest;
+    let current = rest;
+    let grace = input.pool.drain_timeout_seconds;
+    // Whoever ends them would do so later, and without waiting for what they compute.
+    let (disrupted, mut current): (Vec<_>, Vec<_>) =
+        current.into_iter().partition(|(_, pod)| pod.disrupted);
+    delete.extend(
+        disrupted
+            .iter()
+            .map(|(name, pod)| remove(name, pod, Why::Disrupted, grace)),
+    );
     current.sort_by_cached_key(|named| keep_order(input, *named));
     let surplus = current.len().saturating_sub(count(input.desired));
-    let grace = input.pool.drain_timeout_seconds;
     delete.extend(
         current
             .drain(..surplus)
@@ -109,17 +119,18 @@ fn roll(input: &Input<'_>, current: &[Named<'_>]) -> Vec<Delete> {
         .collect()
 }
 
-/// First those that go first: not ready, outdated, least busy, youngest.
+/// First those that go first: chosen by name, not ready, outdated, least busy, youngest.
 fn keep_order(
     input: &Input<'_>,
     (name, pod): Named<'_>,
-) -> (bool, bool, u32, Reverse<Timestamp>, Reverse<u32>) {
+) -> (bool, bool, bool, u32, Reverse<Timestamp>, Reverse<u32>) {
     let busy = input
         .demand
         .and_then(|demand| demand.worker(name))
         .map_or(0, |worker| worker.busy_slots);
     let index = input.cluster.key.worker_index(&input.pool.name, name);
     (
+        !input.retire.contains(name),
         pod.is_ready(),
         *pod.hash == *input.pool.part.hash,
         busy,

@@ -9,7 +9,9 @@ use dasklike_operator::edge::demand_client::{self, Patience};
 use dasklike_operator::edge::progress::Progress;
 use dasklike_operator::metrics::Metrics;
 use dasklike_proto_admin::pb::admin_server::{Admin, AdminServer};
-use dasklike_proto_admin::pb::{Demand, PoolDemand, WatchDemandRequest};
+use dasklike_proto_admin::pb::{
+    Demand, DrainWorkerReply, DrainWorkerRequest, PoolDemand, WatchDemandRequest,
+};
 use futures::StreamExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
@@ -47,6 +49,13 @@ struct Scripted {
 
 #[tonic::async_trait]
 impl Admin for Scripted {
+    async fn drain_worker(
+        &self,
+        _: Request<DrainWorkerRequest>,
+    ) -> Result<Response<DrainWorkerReply>, Status> {
+        Err(Status::unimplemented("nobody asks this scheduler to drain"))
+    }
+
     type WatchDemandStream = futures::stream::BoxStream<'static, Result<Demand, Status>>;
 
     async fn watch_demand(

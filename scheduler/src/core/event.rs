@@ -1,6 +1,6 @@
 //! What happens to the scheduler.
 
-use super::ids::{ClientId, Epoch, JobId, PoolName, RequestId, WorkerId};
+use super::ids::{ClientId, Epoch, Instant, JobId, PoolName, RequestId, WorkerId};
 use dasklike_graph::protocol::{Block, JobSpec, ToScheduler, WorkerHello};
 use dasklike_graph::stage::Lowered;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ pub enum Event {
     DrainWorker {
         /// Which.
         worker: WorkerId,
+        /// When it is given up if it has not gone by then.
+        deadline: Option<Instant>,
     },
     /// A batch of a worker's messages, in order.
     FromWorker {

@@ -2,7 +2,7 @@
 
 use super::State;
 use super::effect::Effect;
-use super::ids::{AssignmentId, Epoch, JobId, WorkerId};
+use super::ids::{AssignmentId, Epoch, Instant, JobId, WorkerId};
 use super::job::JobState;
 use super::story::Entry;
 use super::worker::{Assignment, Worker};
@@ -55,7 +55,7 @@ impl State {
                         w.heartbeat = heartbeat;
                     }
                 }
-                ToScheduler::Draining => self.drain_worker(worker, out),
+                ToScheduler::Draining => self.drain_worker(worker, None, out),
                 ToScheduler::Drained => self.drained(worker, out),
             }
         }
@@ -147,11 +147,24 @@ impl State {
         self.everyone_has_room();
     }
 
-    pub(super) fn drain_worker(&mut self, worker: WorkerId, out: &mut Vec<Effect>) {
-        let Some(w) = self.workers.get_mut(&worker).filter(|w| !w.draining) else {
+    /// Gives a worker no new work and has it go. Of one that drains already, only an earlier deadline counts.
+    pub(super) fn drain_worker(
+        &mut self,
+        worker: WorkerId,
+        deadline: Option<Instant>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(w) = self.workers.get_mut(&worker) else {
             return;
         };
-        w.draining = true;
+        w.leaves_by = w.leaves_by.into_iter().chain(deadline).min();
+        let told = std::mem::replace(&mut w.draining, true);
+        if let Some(deadline) = deadline {
+            self.alarm_by(deadline);
+        }
+        if told {
+            return;
+        }
         self.log.push(self.now, Entry::Draining { worker });
         self.count_slots();
         out.push(Effect::Send {
@@ -178,6 +191,16 @@ impl State {
         self.everyone_has_room();
     }
 
+    /// Workers that still drain though their time is over.
+    pub(super) fn overdue(&self) -> Vec<WorkerId> {
+        let late = |w: &Worker| w.leaves_by.is_some_and(|by| by <= self.now);
+        let workers = self.workers.iter();
+        workers
+            .filter(|(_, w)| late(w))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
     /// Puts what a lost worker had back to the front of the queue.
     pub(super) fn worker_lost(&mut self, worker: WorkerId, out: &mut Vec<Effect>) {
         let Some(w) = self.workers.remove(&worker) else {
@@ -186,7 +209,17 @@ impl State {
         self.log.push(self.now, Entry::Gone { worker });
         self.room.remove(&worker);
         // Tiles start in order, so at most the first of each slot are known to have been under way.
-        self.totals.rerun_lost += w.tiles.min(w.slots());
+        let under_way = w.tiles.min(w.slots());
+        if w.draining {
+            // It was told to go, so nothing is wrong with what it ran.
+            self.totals.rerun_drained += under_way;
+            for a in w.assignments.values() {
+                self.put_back(a);
+            }
+            self.count_slots();
+            return self.everyone_has_room();
+        }
+        self.totals.rerun_lost += under_way;
         let (alone, most) = (w.alone && !w.leftovers, self.config.max_deaths.max(1));
         let mut fatal = None;
         for a in w.assignments.values() {

@@ -131,7 +131,7 @@ impl State {
             Event::ClientGone { client } => self.client_gone(client, out),
             Event::WorkerConnected { worker, hello } => self.worker_connected(worker, hello, out),
             Event::WorkerGone { worker } => self.worker_lost(worker, out),
-            Event::DrainWorker { worker } => self.drain_worker(worker, out),
+            Event::DrainWorker { worker, deadline } => self.drain_worker(worker, deadline, out),
             Event::FromWorker {
                 worker,
                 epoch,
@@ -164,6 +164,11 @@ impl State {
             .filter(|(_, w)| silent(w))
             .map(|(id, _)| *id)
             .collect();
+        for worker in self.overdue() {
+            let reason = "the worker had not drained by its deadline".to_owned();
+            out.push(Effect::Disconnect { worker, reason });
+            self.worker_lost(worker, out);
+        }
         for worker in lost {
             let seconds = timeout as f64 / 1e9;
             let reason = format!("the worker was silent for {seconds} seconds");
@@ -181,8 +186,9 @@ impl State {
         }
         let timeout = self.config.heartbeat_timeout_ns;
         let silence = self.workers.values().map(|w| w.last_heard.after(timeout));
+        let drains = self.workers.values().filter_map(|w| w.leaves_by);
         let kept = self.jobs.values().filter_map(|j| j.expires);
-        if let Some(at) = silence.chain(kept).min() {
+        if let Some(at) = silence.chain(drains).chain(kept).min() {
             self.wake = Some(at);
             out.push(Effect::WakeAt(at));
         }

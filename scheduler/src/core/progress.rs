@@ -170,6 +170,8 @@ pub struct Totals {
     pub failed: BTreeMap<OpKind, u64>,
     /// Tasks presumed started that a lost worker had.
     pub rerun_lost: u64,
+    /// Tasks presumed started that a worker still had when its time to drain was over, or when it was ended.
+    pub rerun_drained: u64,
     /// Tiles that came back by `Revoke` from one worker for another.
     pub stolen: u64,
     /// Assignments made.

@@ -419,6 +419,34 @@ fn a_silent_worker_is_lost_and_its_tiles_run_elsewhere() {
 }
 
 #[test]
+fn a_drain_that_takes_too_long_is_cut_and_its_work_is_counted_apart() {
+    let mut b = Bench::new();
+    b.connect(1);
+    let first = b.submit(1, None, 10);
+    assert!(!assignments(&first, 1).is_empty());
+    let worker = WorkerId(1);
+    for deadline in [5 * MS, 3 * MS, 9 * MS] {
+        let deadline = Some(Instant(b.now + deadline));
+        b.tell(Event::DrainWorker { worker, deadline });
+    }
+    b.now += 2 * MS;
+    b.tell(Event::Tick);
+    assert_eq!(b.state.workers().count(), 1, "it has time left");
+    b.now += MS;
+    let cut = b.tell(Event::Tick);
+    let closed = |e: &Effect| matches!(e, Effect::Disconnect { worker: w, .. } if *w == worker);
+    assert!(
+        cut.iter().any(closed),
+        "the earliest deadline counts: {cut:?}"
+    );
+    let totals = b.state.totals();
+    assert_eq!((totals.rerun_drained, totals.rerun_lost), (1, 0));
+    let start = b.connect(2);
+    let effects = b.work(2, start);
+    assert_eq!(delivered(&effects, 1), count(10));
+}
+
+#[test]
 fn a_task_that_kills_its_workers_fails_its_job_by_name() {
     let mut b = Bench::new();
     b.submit(1, None, 100);
@@ -590,6 +618,7 @@ fn demand_says_what_waits_where_and_since_when_nothing_does() {
     b.now += 7 * MS;
     b.tell(Event::DrainWorker {
         worker: WorkerId(2),
+        deadline: None,
     });
     let done = b.state.demand();
     assert_eq!((done.unfinished_jobs, done.idle_since), (0, end));

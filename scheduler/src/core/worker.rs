@@ -11,6 +11,8 @@ use std::ops::Range;
 pub(crate) struct Worker {
     pub(crate) hello: WorkerHello,
     pub(crate) draining: bool,
+    /// When it is given up if it still drains.
+    pub(crate) leaves_by: Option<Instant>,
     pub(crate) connected: Instant,
     pub(crate) last_heard: Instant,
     pub(crate) heartbeat: Heartbeat,
@@ -43,6 +45,7 @@ impl Worker {
                 ..hello
             },
             draining: false,
+            leaves_by: None,
             connected: now,
             last_heard: now,
             heartbeat: Heartbeat::default(),

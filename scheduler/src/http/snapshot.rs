@@ -391,7 +391,10 @@ pub struct RerunTotal {
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum RerunCause {
+    /// A worker ended without a word.
     WorkerLost,
+    /// A worker that drained was ended before it was done.
+    DrainCut,
 }
 
 impl RerunCause {
@@ -399,6 +402,7 @@ impl RerunCause {
     pub const fn name(self) -> &'static str {
         match self {
             RerunCause::WorkerLost => "worker_lost",
+            RerunCause::DrainCut => "drain_cut",
         }
     }
 }

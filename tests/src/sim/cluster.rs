@@ -12,7 +12,7 @@ use dasklike_graph::protocol::{
 use dasklike_graph::stage::StageId;
 use dasklike_scheduler::core as scheduler;
 use dasklike_scheduler::core::event::{Event as SchedulerEvent, Submission};
-use dasklike_scheduler::core::ids::{ClientId, RequestId};
+use dasklike_scheduler::core::ids::{ClientId, Instant, RequestId};
 use dasklike_worker::core::effect::{FetchId, PushId, Slot};
 use dasklike_worker::core::event::{Event as WorkerEvent, TileOutput};
 use std::cmp::Reverse;
@@ -325,7 +325,10 @@ impl Sim {
         if self.rng.one_in(2) {
             self.tell_worker(m, WorkerEvent::DrainRequested);
         } else if let Some(worker) = self.machines[m].connection {
-            self.tell_scheduler(SchedulerEvent::DrainWorker { worker });
+            // Work that a deadline cuts is run again, as that of lost workers.
+            let cut = self.scenario.losses > 0 && self.rng.one_in(2);
+            let deadline = cut.then(|| Instant(self.now + self.rng.range(MS, 500 * MS)));
+            self.tell_scheduler(SchedulerEvent::DrainWorker { worker, deadline });
         }
     }
 
@@ -391,7 +394,7 @@ impl Sim {
         }
         let totals = self.scheduler.totals();
         self.report.stolen = totals.stolen;
-        self.report.rerun = totals.rerun_lost;
+        self.report.rerun = totals.rerun_lost + totals.rerun_drained;
         self.report.ended = totals.ended;
     }
 

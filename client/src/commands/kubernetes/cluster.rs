@@ -15,6 +15,8 @@ pub(crate) struct Cluster {
     pub(crate) namespace: String,
     /// Whether its scheduler speaks TLS.
     pub(crate) tls: bool,
+    /// What the operator says of it.
+    pub(crate) status: serde_json::Value,
 }
 
 impl Cluster {
@@ -30,8 +32,9 @@ impl Cluster {
             Api::namespaced_with(client.clone(), &namespace, &resource);
         let get = Request::new("get", "dasklikeclusters", &namespace);
         match clusters.get_opt(name).await.map_err(|e| get.failed(e))? {
-            Some(found) => Ok(Cluster {
+            Some(mut found) => Ok(Cluster {
                 client,
+                status: found.data["status"].take(),
                 tls: speaks_tls(&found),
                 name: name.to_owned(),
                 namespace,

@@ -1,13 +1,15 @@
-//! `dasklike connect` and `logs`: a cluster in Kubernetes, reached with the user's own kubeconfig.
+//! `dasklike connect`, `logs` and `scaling`: a cluster in Kubernetes, reached with the user's own kubeconfig.
 
 mod cluster;
 mod connect;
 mod error;
 mod forward;
 mod logs;
+mod scaling;
 
 pub(crate) use connect::ConnectArgs;
 pub(crate) use logs::LogsArgs;
+pub(crate) use scaling::ShowScalingArgs;
 
 use error::{KubeError, Request};
 use kube::Client;

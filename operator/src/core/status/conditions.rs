@@ -2,8 +2,8 @@
 
 use super::counts::{Counts, of_pool};
 use super::{Facts, Refusal};
+use crate::core::autoscale::Scaled;
 use crate::core::cluster::ValidatedCluster;
-use crate::core::names::DEFAULT_POOL;
 use crate::core::observed::{ObservedPod, Trouble};
 use crate::core::sizing::Mode;
 use dasklike_operator_api::{ConditionType, IdleAction, Truth, reasons};
@@ -305,43 +305,61 @@ fn scaling(cluster: &ValidatedCluster, facts: Facts<'_>) -> Judged {
                 after_seconds(cluster)
             ),
         ),
-        Mode::Spec => by_spec(cluster),
+        Mode::Spec => by_spec(cluster, facts),
     }
 }
 
-fn by_spec(cluster: &ValidatedCluster) -> Judged {
-    let scaled: Vec<&str> = cluster
-        .pools
-        .iter()
-        .filter(|pool| pool.autoscaling.is_some())
-        .map(|pool| pool.name.as_str())
+fn by_spec(cluster: &ValidatedCluster, facts: Facts<'_>) -> Judged {
+    let pools = cluster.pools.iter().zip(&facts.plan.sizing.scaled);
+    let scaled: Vec<(&str, &Scaled)> = pools
+        .filter_map(|(pool, scaled)| Some((pool.name.as_str(), scaled.as_ref()?)))
         .collect();
-    let (reason, message) = if scaled.is_empty() {
-        let sleep = match &cluster.idle {
-            Some(idle) if idle.action == IdleAction::Delete => {
-                format!("; deleted after {} s without work", idle.after_seconds)
-            }
-            Some(idle) => format!("; none after {} s without work", idle.after_seconds),
-            None => String::new(),
-        };
-        (
-            reasons::FIXED,
-            format!("the number of workers is what the spec says{sleep}"),
-        )
-    } else {
-        (
-            reasons::NOT_IMPLEMENTED,
-            format!(
-                "this version does not follow the work: pools {} keep replicas within minReplicas and maxReplicas{}",
-                scaled.join(", "),
-                match scaled.contains(&DEFAULT_POOL) {
-                    true => ", so `kubectl scale` works within them",
-                    false => "",
-                }
-            ),
-        )
+    let judged = |truth, reason: &str, message: String| {
+        Judged::new(ConditionType::ScalingActive, truth, reason, message)
     };
-    Judged::new(ConditionType::ScalingActive, Truth::False, reason, message)
+    if scaled.is_empty() {
+        let message = format!(
+            "the number of workers is what the spec says{}",
+            sleep(cluster)
+        );
+        return judged(Truth::False, reasons::FIXED, message);
+    }
+    if let Some((pool, hold)) = scaled
+        .iter()
+        .find_map(|(pool, scaled)| Some((pool, scaled.decision.hold?)))
+    {
+        return judged(Truth::False, hold.name(), format!("pool {pool}: {hold}"));
+    }
+    // The numbers that decisions follow from change all the time; those of each change are in `scalingDecisions`.
+    let bounds = scaled.iter().map(|(pool, scaled)| {
+        let (policy, dry) = (&scaled.policy, scaled.policy.dry_run());
+        let dry = if dry {
+            " (dryRun: told and not done)"
+        } else {
+            ""
+        };
+        format!("{pool}: {} to {}{dry}", policy.min(), policy.max())
+    });
+    let message = format!(
+        "the number of workers follows the work; {}{}",
+        bounds.collect::<Vec<_>>().join(", "),
+        sleep(cluster)
+    );
+    match scaled.iter().all(|(_, scaled)| scaled.policy.dry_run()) {
+        true => judged(Truth::False, reasons::DRY_RUN, message),
+        false => judged(Truth::True, reasons::FOLLOWS_WORK, message),
+    }
+}
+
+/// What `spec.idle` adds to it.
+fn sleep(cluster: &ValidatedCluster) -> String {
+    match &cluster.idle {
+        Some(idle) if idle.action == IdleAction::Delete => {
+            format!("; deleted after {} s without work", idle.after_seconds)
+        }
+        Some(idle) => format!("; none after {} s without work", idle.after_seconds),
+        None => String::new(),
+    }
 }
 
 fn after_seconds(cluster: &ValidatedCluster) -> i64 {

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod counts;
+mod scaling;
 #[cfg(test)]
 mod tests;
 mod writing;
@@ -86,6 +87,7 @@ pub fn status(
         pools: pools.iter().map(pool_status).collect(),
         conditions: with_times(judged, cluster.generation, facts.previous, now),
         last_scale: last_scale(facts, desired, now),
+        scaling_decisions: scaling::decisions(cluster, facts, now),
         last_termination: last_termination(facts),
     }
 }
@@ -162,11 +164,17 @@ fn last_scale(facts: Facts<'_>, desired: i32, now: Timestamp) -> Option<LastScal
         .conditions
         .iter()
         .any(|old| old.type_ == ConditionType::ScalingActive && old.reason == reasons::IDLE);
+    let by_work = facts.plan.sizing.scaled.iter().flatten();
+    let by_work = by_work
+        .filter(|scaled| !scaled.policy.dry_run())
+        .find(|scaled| scaled.decision.replicas != scaled.observed.current);
     let reason = match facts.plan.sizing.mode {
         Mode::Suspended => reasons::SUSPENDED,
         Mode::Idle { .. } => reasons::IDLE,
         Mode::Spec | Mode::IdleDelete { .. } if was_asleep => reasons::WOKEN,
-        Mode::Spec | Mode::IdleDelete { .. } => reasons::SPEC_CHANGED,
+        Mode::Spec | Mode::IdleDelete { .. } => by_work.map_or(reasons::SPEC_CHANGED, |scaled| {
+            scaled.decision.reason.name()
+        }),
     };
     Some(LastScale {
         time: Time(now),

@@ -355,15 +355,58 @@ fn suspended_and_empty_clusters_are_not_broken() {
 }
 
 #[test]
-fn autoscaling_is_said_not_to_be_there() {
-    let cluster = cluster(json!({"worker": {"autoscaling": {"maxReplicas": 5}}}));
-    let status = first(&cluster, &Pods::new(), &[]);
-    let (truth, reason, message) = of(&status, ConditionType::ScalingActive);
-    assert_eq!((truth, reason), (Truth::False, "AutoscalingNotImplemented"));
-    assert!(
-        message.contains("pools default keep replicas within"),
-        "{message}"
-    );
+fn a_pool_that_follows_its_work_says_what_it_did_and_from_what() {
+    let scaled = |dry: bool| {
+        cluster(json!({"worker": {"replicas": 1,
+            "autoscaling": {"maxReplicas": 5, "dryRun": dry}}}))
+    };
+    let busy = |seconds: f64| {
+        let mut demand = demand(1, None, &[("demo-default-0", 4)]);
+        let pool = demand.pools.get_mut("default").unwrap();
+        pool.queue_seconds = seconds;
+        pool.ready_tasks = 1000;
+        demand
+    };
+    let follows = scaled(false);
+    let pods = Fleet::new(&follows).scheduler().workers(0..1).pods;
+    let blind = first(&follows, &pods, &[]);
+    let (truth, reason, message) = of(&blind, ConditionType::ScalingActive);
+    assert_eq!((truth, reason), (Truth::False, "MetricsStale"), "{message}");
+    let grown = say(&follows, &pods, Some(&busy(500.0)), &[], &blind, at(101));
+    assert_eq!(grown.desired_replicas, 5);
+    let (truth, reason, message) = of(&grown, ConditionType::ScalingActive);
+    assert_eq!((truth, reason), (Truth::True, "FollowsWork"));
+    assert!(message.contains("default: 0 to 5"), "{message}");
+    let told = &grown.scaling_decisions[0];
+    assert_eq!((told.from, told.to, told.pool.as_str()), (1, 5, "default"));
+    assert!(told.message.contains("500"), "{}", told.message);
+    let scale = grown.last_scale.clone().unwrap();
+    assert_eq!((scale.from, scale.to), (1, 5));
+    assert_eq!(scale.reason, told.reason);
+    let events = notes(&blind, &grown, 0, &[]);
+    let scaled_up: Vec<&str> = events
+        .iter()
+        .filter(|note| note.reason.starts_with("Scale"))
+        .map(|note| note.message.as_str())
+        .collect();
+    assert_eq!(scaled_up.len(), 1, "{events:?}");
+    assert!(scaled_up[0].contains("from 1 to 5"), "{scaled_up:?}");
+    // More work changes nothing that is said: it is at its maximum.
+    let more = say(&follows, &pods, Some(&busy(900.0)), &[], &grown, at(103));
+    let same = DaskLikeClusterStatus {
+        queue_tasks: more.queue_tasks,
+        ..grown.clone()
+    };
+    assert_eq!(more, same);
+
+    let dry = scaled(true);
+    let told = say(&dry, &pods, Some(&busy(500.0)), &[], &blind, at(101));
+    assert_eq!(told.desired_replicas, 1, "nothing is done");
+    assert_eq!(of(&told, ConditionType::ScalingActive).1, "DryRun");
+    let decision = &told.scaling_decisions[0];
+    assert_eq!((decision.from, decision.to, decision.dry_run), (1, 5, true));
+    let again = say(&dry, &pods, Some(&busy(501.0)), &[], &told, at(102));
+    assert_eq!(again.scaling_decisions.len(), 1, "it is told once");
 }
 
 #[test]

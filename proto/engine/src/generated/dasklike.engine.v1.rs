@@ -1487,13 +1487,6 @@ pub struct WorkerInfo {
     #[prost(string, tag = "5")]
     pub pool: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DrainWorkerRequest {
-    #[prost(string, tag = "1")]
-    pub worker: ::prost::alloc::string::String,
-}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DrainWorkerReply {}
 /// Whose fault a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1701,31 +1694,6 @@ pub mod client_client {
                 .insert(GrpcMethod::new("dasklike.engine.v1.Client", "GetCluster"));
             self.inner.unary(req, path, codec).await
         }
-        /// Gives a worker no new work; it leaves when it has nothing left.
-        pub async fn drain_worker(
-            &mut self,
-            request: impl tonic::IntoRequest<super::DrainWorkerRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::DrainWorkerReply>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/dasklike.engine.v1.Client/DrainWorker",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("dasklike.engine.v1.Client", "DrainWorker"));
-            self.inner.unary(req, path, codec).await
-        }
     }
 }
 /// Generated server implementations.
@@ -1774,14 +1742,6 @@ pub mod client_server {
             &self,
             request: tonic::Request<super::GetClusterRequest>,
         ) -> std::result::Result<tonic::Response<super::ClusterInfo>, tonic::Status>;
-        /// Gives a worker no new work; it leaves when it has nothing left.
-        async fn drain_worker(
-            &self,
-            request: tonic::Request<super::DrainWorkerRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::DrainWorkerReply>,
-            tonic::Status,
-        >;
     }
     #[derive(Debug)]
     pub struct ClientServer<T> {
@@ -2022,51 +1982,6 @@ pub mod client_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetClusterSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/dasklike.engine.v1.Client/DrainWorker" => {
-                    #[allow(non_camel_case_types)]
-                    struct DrainWorkerSvc<T: Client>(pub Arc<T>);
-                    impl<
-                        T: Client,
-                    > tonic::server::UnaryService<super::DrainWorkerRequest>
-                    for DrainWorkerSvc<T> {
-                        type Response = super::DrainWorkerReply;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::DrainWorkerRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as Client>::drain_worker(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = DrainWorkerSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

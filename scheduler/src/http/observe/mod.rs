@@ -317,10 +317,16 @@ fn totals(state: &State, spent: &TaskStats) -> Totals {
         seconds: seconds.collect(),
         stored_bytes: spent.stored_bytes,
         decoded_bytes: spent.decoded_bytes,
-        reruns: vec![RerunTotal {
-            cause: RerunCause::WorkerLost,
-            count: totals.rerun_lost,
-        }],
+        reruns: vec![
+            RerunTotal {
+                cause: RerunCause::WorkerLost,
+                count: totals.rerun_lost,
+            },
+            RerunTotal {
+                cause: RerunCause::DrainCut,
+                count: totals.rerun_drained,
+            },
+        ],
     }
 }
 
