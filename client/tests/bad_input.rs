@@ -15,7 +15,9 @@ fn example() -> Command {
 }
 
 fn field() -> Option<PathBuf> {
-    let path = PathBuf::from("../../shared/data/s2_field_2019.v2.zarr");
+    let path = std::env::current_dir()
+        .unwrap()
+        .join("../../shared/data/s2_field_2019.v2.zarr");
     if !path.exists() {
         assert!(
             std::env::var_os("DASKLIKE_WITHOUT_DATA").is_some(),
