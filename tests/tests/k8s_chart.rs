@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use dasklike_tests::charts::{EVERYTHING, objects, root, template};
+use dasklike_tests::k8s::resource;
 use dasklike_tests::k8s::{Namespace, helm, kubectl, output, until, with_namespace};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
@@ -23,11 +24,13 @@ async fn install_upgrade_uninstall() {
     with_namespace(async move |namespace| {
         let name = namespace.name.as_str();
         // Another test, or an earlier run, may have brought the resource already.
-        run(chart(
-            &["upgrade", "--install", "--take-ownership", "dasklike-crds"],
-            "dasklike-crds",
-            name,
-        ));
+        resource::in_turn(|| {
+            run(chart(
+                &["upgrade", "--install", "--take-ownership", "dasklike-crds"],
+                "dasklike-crds",
+                name,
+            ));
+        });
         let operator = |verb: &str, more: &[&str]| {
             let mut command = chart(
                 &[verb, "dasklike", "--wait", "--timeout=2m"],
@@ -257,7 +260,7 @@ fn allowed(account: &str, namespace: &str) -> BTreeSet<Right> {
 async fn viewers_look_and_editors_change() {
     with_namespace(async move |namespace| {
         let name = namespace.name.as_str();
-        know_the_resource();
+        resource::know();
         let mut install = chart(&["install", "dasklike"], "dasklike-operator", name);
         install.args(ours(name)).args(["--set", "replicas=0"]);
         run(install);
@@ -329,7 +332,7 @@ async fn viewers_look_and_editors_change() {
 async fn rendered_manifests_apply_without_helm() {
     with_namespace(async move |namespace| {
         let name = namespace.name.as_str();
-        know_the_resource();
+        resource::know();
 
         let all = objects(&template("dasklike-operator", &EVERYTHING).unwrap());
         let known = all
@@ -362,20 +365,6 @@ async fn rendered_manifests_apply_without_helm() {
         ));
     })
     .await;
-}
-
-/// Brings the resource as `kubectl apply` does without Helm, on the client's side: what it applied has to fit into an
-/// annotation.
-fn know_the_resource() {
-    let resource = file(&template("dasklike-crds", &[]).unwrap());
-    run(kubectl(&["apply", "--filename", &at(&resource)]));
-    let known = "crd/dasklikeclusters.dasklike.dev";
-    run(kubectl(&[
-        "wait",
-        "--for=condition=Established",
-        known,
-        "--timeout=60s",
-    ]));
 }
 
 /// The objects, with those of the chart's namespace in `namespace`, which is there.

@@ -43,6 +43,30 @@ fn count(cluster: &Value, field: &str) -> i64 {
     cluster["status"][field].as_i64().unwrap_or_default()
 }
 
+/// The store, served to pods, and what the reference says of it.
+struct Store {
+    input: String,
+    facts: Value,
+    _server: FileServer,
+}
+
+/// Runs a test in a namespace with an operator, on the store.
+async fn with_store<F: Future<Output = ()>>(test: impl FnOnce(Namespace, Store) -> F) {
+    let Some(folder) = data::folder() else { return };
+    with_namespace(async move |namespace| {
+        install(&namespace, &[]);
+        let server = FileServer::start(&namespace.client, &folder).await;
+        let store = Store {
+            input: format!("{}/{STORE}.v3.zarr", server.url),
+            facts: data::facts(&folder, STORE),
+            _server: server,
+        };
+        test(namespace.clone(), store).await;
+        uninstall(&namespace);
+    })
+    .await;
+}
+
 /// Waits until no worker is wanted and none is there.
 async fn asleep(namespace: &Namespace, name: &str) {
     status(namespace, name, "to have no workers", |cluster| {
@@ -120,12 +144,8 @@ impl Jobs {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a Kubernetes: cargo xtask test --only k8s"]
 async fn a_cluster_goes_from_zero_to_its_work_and_back() {
-    let Some(folder) = data::folder() else { return };
-    with_namespace(async move |namespace| {
-        install(&namespace, &[]);
-        let server = FileServer::start(&namespace.client, &folder).await;
-        let input = format!("{}/{STORE}.v3.zarr", server.url);
-        let facts = data::facts(&folder, STORE);
+    with_store(async move |namespace, store| {
+        let Store { input, facts, .. } = &store;
         let worker = slow(json!({"replicas": 0, "autoscaling": policy(0, 3)}));
         apply(
             &namespace,
@@ -140,7 +160,7 @@ async fn a_cluster_goes_from_zero_to_its_work_and_back() {
         );
 
         let connection = Connection::open(&namespace, "demo").await;
-        let jobs = Jobs::start(2, connection.contexts(), &input, &facts);
+        let jobs = Jobs::start(2, connection.contexts(), input, facts);
         status(&namespace, "demo", "to grow with its queue", |cluster| {
             count(cluster, "desiredReplicas") == 3
         })
@@ -167,10 +187,8 @@ async fn a_cluster_goes_from_zero_to_its_work_and_back() {
         }
 
         // A job wakes it again.
-        let series = try_ndvi_timeseries("demo", connection.contexts(), &input).await;
-        series.unwrap().assert_is(STORE, &facts);
-        drop(connection);
-        uninstall(&namespace);
+        let series = try_ndvi_timeseries("demo", connection.contexts(), input).await;
+        series.unwrap().assert_is(STORE, facts);
     })
     .await;
 }
@@ -178,17 +196,13 @@ async fn a_cluster_goes_from_zero_to_its_work_and_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a Kubernetes: cargo xtask test --only k8s"]
 async fn workers_that_go_in_the_middle_of_work_lose_none_of_it() {
-    let Some(folder) = data::folder() else { return };
-    with_namespace(async move |namespace| {
-        install(&namespace, &[]);
-        let server = FileServer::start(&namespace.client, &folder).await;
-        let input = format!("{}/{STORE}.v3.zarr", server.url);
-        let facts = data::facts(&folder, STORE);
+    with_store(async move |namespace, store| {
+        let Store { input, facts, .. } = &store;
         let spec = |more: Value| json!({"worker": slow(more), "scheduler": scheduler()});
         apply(&namespace, "demo", spec(json!({"replicas": 3})));
         ready(&namespace, "demo").await;
         let connection = Connection::open(&namespace, "demo").await;
-        let jobs = Jobs::start(2, connection.contexts(), &input, &facts);
+        let jobs = Jobs::start(2, connection.contexts(), input, facts);
         jobs.one_more().await;
 
         // By number.
@@ -248,8 +262,6 @@ async fn workers_that_go_in_the_middle_of_work_lose_none_of_it() {
         jobs.one_more().await;
         jobs.end().await;
         assert_eq!(reruns(&namespace, "demo-scheduler").await, 0.0);
-        drop(connection);
-        uninstall(&namespace);
     })
     .await;
 }
@@ -257,11 +269,8 @@ async fn workers_that_go_in_the_middle_of_work_lose_none_of_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a Kubernetes: cargo xtask test --only k8s"]
 async fn each_pool_follows_its_own_queue_and_a_dry_run_only_tells() {
-    let Some(folder) = data::folder() else { return };
-    with_namespace(async move |namespace| {
-        install(&namespace, &[]);
-        let server = FileServer::start(&namespace.client, &folder).await;
-        let input = format!("{}/{STORE}.v3.zarr", server.url);
+    with_store(async move |namespace, store| {
+        let Store { input, facts, .. } = &store;
         let pool = |name: &str, policy: Value| {
             let mut pool = slow(json!({"replicas": 0, "autoscaling": policy}));
             pool["name"] = json!(name);
@@ -288,7 +297,7 @@ async fn each_pool_follows_its_own_queue_and_a_dry_run_only_tells() {
             decisions.is_some_and(|all| all.iter().any(|d| d["pool"] == "big"))
         })
         .await;
-        let expected = &data::facts(&folder, STORE)["raw"]["scl"]["sum"];
+        let expected = &facts["raw"]["scl"]["sum"];
         assert_eq!(big.await.unwrap().unwrap(), expected.as_f64().unwrap());
         let told = get(&namespace, "demo");
         let decisions = told["status"]["scalingDecisions"].as_array().unwrap();
@@ -298,7 +307,7 @@ async fn each_pool_follows_its_own_queue_and_a_dry_run_only_tells() {
         );
 
         // A pool that only tells what it would do gets no workers, so its job waits; it is given up.
-        let waiting = sum(context, input, "told", token.clone());
+        let waiting = sum(context, input.clone(), "told", token.clone());
         let told = status(&namespace, "demo", "to tell of the pool told", |cluster| {
             let decisions = cluster["status"]["scalingDecisions"].as_array();
             decisions.is_some_and(|all| all.iter().any(|d| d["pool"] == "told"))
@@ -311,8 +320,6 @@ async fn each_pool_follows_its_own_queue_and_a_dry_run_only_tells() {
         assert_eq!(desired["desired"], 0);
         let events = run(&namespace, &["get", "events"]);
         assert!(events.contains("WouldScale"), "{events}");
-        drop(connection);
-        uninstall(&namespace);
     })
     .await;
 }

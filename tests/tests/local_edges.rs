@@ -181,7 +181,31 @@ fn commands_make_a_cluster_that_ends_when_told() {
         Some(format!("http://localhost:{dashboard}"))
     );
     assert_eq!(count(&client, 1000), 1000.0);
-    terminate(&worker);
+    let workers = |arguments: &[&str]| {
+        let output = Command::new(dasklike())
+            .arg("workers")
+            .args(arguments)
+            .args(["--scheduler", &url])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (_, listed) = workers(&["list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(
+        (
+            &listed[0]["name"],
+            &listed[0]["slots"],
+            &listed[0]["draining"]
+        ),
+        (&"w".into(), &1.into(), &false.into())
+    );
+    assert!(workers(&["list"]).1.starts_with("w\tdefault\t1 slots"));
+    assert_ne!(workers(&["drain", "nobody"]).0, Some(0));
+    assert_eq!(workers(&["drain", "w"]).0, Some(0));
     until("the worker has drained", || {
         worker.try_wait().unwrap().is_some()
     });
@@ -279,7 +303,7 @@ fn free_port() -> u16 {
 }
 
 /// The `dasklike` command, as clusters of processes find it.
-fn command(args: &[&str]) -> Child {
+fn dasklike() -> PathBuf {
     let me = std::env::current_exe().unwrap();
     let program: PathBuf = me.ancestors().nth(2).unwrap().join("dasklike");
     assert!(
@@ -287,7 +311,11 @@ fn command(args: &[&str]) -> Child {
         "{} is not built: cargo build --release",
         program.display()
     );
-    Command::new(program)
+    program
+}
+
+fn command(args: &[&str]) -> Child {
+    Command::new(dasklike())
         .args(args)
         .stdin(Stdio::null())
         .stderr(Stdio::null())

@@ -5,6 +5,7 @@ use crate::observed::Observed;
 use crate::policy::Policy;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What was decided about one pool, with all that it was decided from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,17 +25,14 @@ pub struct Record {
     pub decision: Decision,
 }
 
-/// A line that is no record.
+/// A line that is a decision, and not one that can be read.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// It does not say what a record says.
-    #[error("line {line} is no record of a decision: {source}")]
-    Line {
-        /// From 1 on.
-        line: usize,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
+#[error("line {line} is a decision that this version cannot read: {source}")]
+pub struct RecordError {
+    /// From 1 on.
+    line: usize,
+    /// What is wrong with it.
+    source: serde_json::Error,
 }
 
 impl Record {
@@ -44,19 +42,21 @@ impl Record {
     }
 }
 
-/// The records of a log. Lines that are empty say nothing.
+/// The records of a log: lines that are records, and lines of JSON whose field `decision` holds one as text, as the
+/// operator writes them. All other lines are passed over, for a log says other things too.
 pub fn parse(log: &str) -> Result<Vec<Record>, RecordError> {
-    let filled = |(_, text): &(usize, &str)| !text.trim().is_empty();
-    log.lines()
-        .enumerate()
-        .filter(filled)
-        .map(|(i, text)| {
-            serde_json::from_str(text).map_err(|source| RecordError::Line {
-                line: i + 1,
-                source,
-            })
-        })
-        .collect()
+    let records = log.lines().enumerate().filter_map(|(i, text)| {
+        let line: Value = serde_json::from_str(text).ok()?;
+        let record = match line.get("decision")? {
+            Value::String(text) => serde_json::from_str(text),
+            _ => serde_json::from_value(line),
+        };
+        Some(record.map_err(|source| RecordError {
+            line: i + 1,
+            source,
+        }))
+    });
+    records.collect()
 }
 
 #[cfg(test)]
@@ -87,14 +87,18 @@ mod tests {
     fn a_line_comes_back_as_it_went() {
         let line = record().to_line().unwrap();
         assert!(!line.contains('\n'));
-        let log = format!("{line}\n\n{line}\n");
+        let inner = serde_json::json!({"level": "INFO", "decision": line, "pool": "default"});
+        let log = format!("{line}\n\nno JSON\n{{\"message\": \"leads\"}}\n{inner}\n");
         assert_eq!(parse(&log).unwrap(), [record(), record()]);
     }
 
     #[test]
     fn an_error_names_the_line() {
-        let log = format!("{}\n\n{{\"time\": 3}}\n", record().to_line().unwrap());
+        let log = format!(
+            "{}\n\n{{\"decision\": \"{{}}\"}}\n",
+            record().to_line().unwrap()
+        );
         let error = parse(&log).unwrap_err().to_string();
-        assert!(error.starts_with("line 3 is no record"), "{error}");
+        assert!(error.starts_with("line 3 is a decision"), "{error}");
     }
 }

@@ -2,7 +2,10 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 #[path = "../examples/compare/comparison.rs"]
-#[allow(dead_code)]
+#[allow(
+    dead_code,
+    reason = "the example prints more of it than is asserted here"
+)]
 mod comparison;
 #[path = "../examples/compare/rivals/mod.rs"]
 mod rivals;

@@ -48,15 +48,18 @@ pub(super) fn autoscale(input: &Input<'_>, now: Timestamp) -> Scaled {
 }
 
 fn observe(input: &Input<'_>, now: Timestamp) -> Observed {
-    let demand = input.demand.map(|demand| {
-        let none = PoolDemand::default();
-        // A pool that the scheduler does not name has no workers and no jobs.
-        let pool = demand.pools.get(&input.pool.name).unwrap_or(&none);
-        (demand.received, pool.clone())
-    });
+    // A pool that the scheduler does not name has no workers and no jobs.
+    let pool = |demand: &Demand| {
+        demand
+            .pools
+            .get(&input.pool.name)
+            .map(work)
+            .unwrap_or_default()
+    };
     let said = |name: &str| {
-        let (received, pool) = demand.as_ref()?;
-        Some((*received, pool.workers.get(name)?))
+        let demand = input.demand?;
+        let worker = demand.pools.get(&input.pool.name)?.workers.get(name)?;
+        Some((demand.received, worker))
     };
     let pods = || {
         let own = input.pods.iter().filter(|(_, pod)| {
@@ -75,7 +78,7 @@ fn observe(input: &Input<'_>, now: Timestamp) -> Observed {
                 state: state(pod, said, now),
             })
             .collect(),
-        demand: demand.as_ref().map(|(_, pool)| work(pool)),
+        demand: input.demand.map(pool),
         unschedulable: count(pods().filter(|(_, pod, _)| pod.is_unschedulable()).count()),
         current: input.current,
     }

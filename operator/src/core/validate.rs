@@ -244,10 +244,11 @@ fn processors(resources: &ResourceRequirements) -> NonZeroU32 {
 }
 
 fn policy(field: &str, spec: &Autoscaling) -> Result<Policy, Error> {
-    let most = |name: &str, value| count(&format!("{field}.{name}"), value);
-    let max_replicas = most("maxReplicas", spec.max_replicas)?;
+    let max_replicas = count(&format!("{field}.maxReplicas"), spec.max_replicas)?;
     let (up, down) = (&spec.scale_up, &spec.scale_down);
-    let at_least = |value: i32| u32::try_from(value).unwrap_or_default();
+    // How large each may be is the policy's own knowledge.
+    let number =
+        |name: &str, value| within(&format!("{field}.{name}"), value, i32::MAX.unsigned_abs());
     let fields = PolicyFields {
         min_replicas: within(
             &format!("{field}.minReplicas"),
@@ -255,15 +256,18 @@ fn policy(field: &str, spec: &Autoscaling) -> Result<Policy, Error> {
             max_replicas,
         )?,
         max_replicas,
-        target_seconds: at_least(spec.target_seconds),
+        target_seconds: number("targetSeconds", spec.target_seconds)?,
         scale_up: ScaleUp {
-            max_pods: at_least(up.max_pods),
-            max_percent: at_least(up.max_percent),
-            period_seconds: at_least(up.period_seconds),
+            max_pods: number("scaleUp.maxPods", up.max_pods)?,
+            max_percent: number("scaleUp.maxPercent", up.max_percent)?,
+            period_seconds: number("scaleUp.periodSeconds", up.period_seconds)?,
         },
         scale_down: ScaleDown {
-            stabilization_window_seconds: at_least(down.stabilization_window_seconds),
-            max_percent: at_least(down.max_percent),
+            stabilization_window_seconds: number(
+                "scaleDown.stabilizationWindowSeconds",
+                down.stabilization_window_seconds,
+            )?,
+            max_percent: number("scaleDown.maxPercent", down.max_percent)?,
         },
         dry_run: spec.dry_run,
     };

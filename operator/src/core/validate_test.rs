@@ -224,3 +224,21 @@ fn a_hash_changes_with_its_own_part_only() {
         assert_eq!((other.0 != base.0, other.1 != base.1), differs, "{what}");
     }
 }
+
+/// The resource and the autoscaler each have their own type for a policy; what is left out means the same in both.
+#[test]
+fn a_policy_that_is_left_out_is_the_autoscalers_own() {
+    let cluster = cluster(json!({"worker": {"autoscaling": {"maxReplicas": 7}}}));
+    let policy = cluster.pools[0].autoscaling.clone().unwrap();
+    assert_eq!(policy, dasklike_scaling::Policy::up_to(7));
+}
+
+#[test]
+fn a_workers_slots_are_its_cpu_limit_rounded_up() {
+    for (limit, slots) in [(json!("1500m"), 2), (json!(4), 4), (json!("0.1"), 1)] {
+        let cluster = cluster(json!({"worker": {"resources": {"limits": {"cpu": limit}}}}));
+        assert_eq!(cluster.pools[0].expected_slots.get(), slots);
+    }
+    let cluster = cluster(json!({"worker": {"slots": 3}}));
+    assert_eq!(cluster.pools[0].expected_slots.get(), 3);
+}

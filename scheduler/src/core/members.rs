@@ -191,16 +191,6 @@ impl State {
         self.everyone_has_room();
     }
 
-    /// Workers that still drain though their time is over.
-    pub(super) fn overdue(&self) -> Vec<WorkerId> {
-        let late = |w: &Worker| w.leaves_by.is_some_and(|by| by <= self.now);
-        let workers = self.workers.iter();
-        workers
-            .filter(|(_, w)| late(w))
-            .map(|(id, _)| *id)
-            .collect()
-    }
-
     /// Puts what a lost worker had back to the front of the queue.
     pub(super) fn worker_lost(&mut self, worker: WorkerId, out: &mut Vec<Effect>) {
         let Some(w) = self.workers.remove(&worker) else {

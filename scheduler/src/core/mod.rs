@@ -157,21 +157,22 @@ impl State {
     fn tick(&mut self, out: &mut Vec<Effect>) {
         self.wake = None;
         let timeout = self.config.heartbeat_timeout_ns;
-        let silent = |w: &Worker| w.last_heard.after(timeout) <= self.now;
-        let lost: Vec<WorkerId> = self
+        let over = |w: &Worker| {
+            if w.leaves_by.is_some_and(|by| by <= self.now) {
+                return Some("the worker had not drained by its deadline".to_owned());
+            }
+            let silent = w.last_heard.after(timeout) <= self.now;
+            silent.then(|| {
+                let seconds = timeout as f64 / 1e9;
+                format!("the worker was silent for {seconds} seconds")
+            })
+        };
+        let lost: Vec<(WorkerId, String)> = self
             .workers
             .iter()
-            .filter(|(_, w)| silent(w))
-            .map(|(id, _)| *id)
+            .filter_map(|(id, w)| Some((*id, over(w)?)))
             .collect();
-        for worker in self.overdue() {
-            let reason = "the worker had not drained by its deadline".to_owned();
-            out.push(Effect::Disconnect { worker, reason });
-            self.worker_lost(worker, out);
-        }
-        for worker in lost {
-            let seconds = timeout as f64 / 1e9;
-            let reason = format!("the worker was silent for {seconds} seconds");
+        for (worker, reason) in lost {
             out.push(Effect::Disconnect { worker, reason });
             self.worker_lost(worker, out);
         }

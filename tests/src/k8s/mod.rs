@@ -8,6 +8,7 @@ pub mod file_server;
 pub mod namespace;
 pub mod operator;
 pub mod port_forward;
+pub mod resource;
 pub mod tools;
 pub mod wait;
 

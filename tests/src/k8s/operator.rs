@@ -1,9 +1,10 @@
 //! An operator of a test's own, and what a user does with clusters.
 
 use super::namespace::Namespace;
+use super::resource;
 use super::tools::{helm, kubectl, output};
 use super::wait::until;
-use crate::charts::{root, template};
+use crate::charts::root;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use serde_json::{Value, json};
@@ -19,15 +20,7 @@ pub const SOON: Duration = Duration::from_secs(120);
 /// Installs the resource and an operator that looks after `namespace` alone, and runs in it.
 pub fn install(namespace: &Namespace, settings: &[&str]) {
     let name = namespace.name.as_str();
-    // Another test may have brought the resource already; both mean the same one.
-    let resource = template("dasklike-crds", &[]).expect("the chart can be rendered");
-    apply_text(None, &resource);
-    output(&mut kubectl(&[
-        "wait",
-        "--for=condition=Established",
-        "crd/dasklikeclusters.dasklike.dev",
-        "--timeout=60s",
-    ]));
+    resource::know();
     let mut install = helm(&["install", "dasklike", "--wait", "--timeout=2m"]);
     install
         .arg(root().join("charts/dasklike-operator"))
@@ -73,7 +66,7 @@ fn cluster(name: &str, spec: Value) -> Value {
         "metadata": {"name": name}, "spec": spec})
 }
 
-fn apply_text(namespace: Option<&str>, text: &str) -> String {
+pub(super) fn apply_text(namespace: Option<&str>, text: &str) -> String {
     let (ok, stdout, stderr) = try_apply(namespace, text);
     assert!(ok, "kubectl apply failed\n{stderr}");
     stdout

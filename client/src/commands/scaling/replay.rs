@@ -1,10 +1,10 @@
 //! `dasklike scaling replay`: yesterday's work under another policy.
 
 use crate::commands::{print, print_json};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use dasklike_scaling::replay::{Replay, by_pool};
 use dasklike_scaling::simulate::Report;
-use dasklike_scaling::{Policy, Record};
+use dasklike_scaling::{Policy, parse};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ impl ReplayArgs {
     pub(crate) fn run(self) -> Result<()> {
         let policy = self.policy.as_deref().map(policy).transpose()?;
         let asked = |name: &Option<String>, value: &str| name.as_deref().is_none_or(|n| n == value);
-        let mut records = records(&read(&self.log)?)?;
+        let mut records = parse(&read(&self.log)?)?;
         records.retain(|r| asked(&self.cluster, &r.cluster) && asked(&self.pool, &r.pool));
         ensure!(
             !records.is_empty(),
@@ -76,29 +76,6 @@ fn policy(given: &str) -> Result<Policy> {
     serde_saphyr::from_str(&text).with_context(|| {
         format!("{given:?} is neither a file nor a policy like {{minReplicas: 0, maxReplicas: 5}}")
     })
-}
-
-/// The decisions in a log: lines of their own, or the field `decision` of the operator's lines.
-fn records(log: &str) -> Result<Vec<Record>> {
-    let mut records = Vec::new();
-    for (number, line) in log.lines().enumerate() {
-        let Ok(Value::Object(line)) = serde_json::from_str::<Value>(line) else {
-            continue;
-        };
-        let record = match line.get("decision") {
-            Some(Value::String(text)) => serde_json::from_str(text),
-            Some(Value::Object(_)) => serde_json::from_value(Value::Object(line)),
-            _ => continue,
-        };
-        match record {
-            Ok(record) => records.push(record),
-            Err(error) => bail!(
-                "line {} is a decision that this version cannot read: {error}",
-                number + 1
-            ),
-        }
-    }
-    Ok(records)
 }
 
 fn as_text(name: &str, policy: &Policy, replay: &Replay, report: &Report) -> String {
