@@ -15,6 +15,7 @@ mod own_reader;
 mod programs;
 mod race;
 mod report;
+mod scaling;
 mod slow_server;
 mod zlib;
 
@@ -53,6 +54,12 @@ enum Bench {
     Memory,
     /// The Kubernetes operator on fake nodes against a bare client
     Operator(operator::OperatorArgs),
+    /// Our scaling policy against those of others, simulated
+    Scaling,
+    /// Many autoscaled clusters on fake nodes that get work at once
+    Follow(operator::follow::FollowArgs),
+    /// Real clusters until they are Ready, and a pool from zero to its first job's end
+    Wake(operator::wake::WakeArgs),
 }
 
 fn main() -> Result<()> {
@@ -68,5 +75,8 @@ fn main() -> Result<()> {
         Bench::Graph => engine::graph(),
         Bench::Memory => engine::memory(),
         Bench::Operator(args) => operator::run(&args),
+        Bench::Scaling => scaling::run(),
+        Bench::Follow(args) => operator::follow::run(&args),
+        Bench::Wake(args) => operator::wake::run(&args),
     }
 }

@@ -16,6 +16,11 @@ pub(crate) fn example() -> Result<Command> {
     beside("examples/ndvi_timeseries")
 }
 
+/// The comparison of scaling policies.
+pub(crate) fn comparison() -> Result<Command> {
+    beside("examples/compare")
+}
+
 /// The operator.
 pub(crate) fn operator() -> Result<Command> {
     beside("dasklike-operator")

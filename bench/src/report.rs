@@ -44,6 +44,11 @@ impl Report {
         let _ = writeln!(self.text, "{key:<10} {value}");
     }
 
+    /// What another program has found.
+    pub(crate) fn text(&mut self, text: &str) {
+        let _ = write!(self.text, "\n{text}");
+    }
+
     /// The table of all timings.
     pub(crate) fn timings(&mut self, timings: &[Timing]) {
         let width = timings

@@ -13,9 +13,8 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Run(args) => {
             logs::begin(args.log_format);
-            // One thread is enough for thousands of clusters: the API server is what takes the time. Several would
-            // spend more in waking one another than in working.
-            tokio::runtime::Builder::new_current_thread()
+            // One thread used a fifth less processor time and took 1.4 times as long to make pods on a busy machine.
+            tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()
                 .context("cannot start the runtime")?

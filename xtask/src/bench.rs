@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: runs benchmarks and keeps what they print in `bench/results`.
 
+use crate::checks::build_programs;
+use crate::kubernetes::{self, KUBECONFIG};
 use crate::places::root;
-use crate::run::{cargo, run, say};
-use crate::venv;
+use crate::run::say;
+use crate::{images, venv};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use std::fs::{self, File};
@@ -20,22 +22,32 @@ pub(crate) enum Bench {
     Overhead,
     Graph,
     Memory,
+    Scaling,
+    Operator,
+    Follow,
+    Wake,
+}
+
+impl Bench {
+    /// The cluster that it measures on, if it does: with fake nodes, or with images for real ones.
+    fn cluster(self) -> Result<Option<PathBuf>> {
+        match self {
+            Bench::Operator | Bench::Follow => kubernetes::up_with_fake_nodes(100).map(Some),
+            Bench::Wake => {
+                let kubeconfig = kubernetes::up()?;
+                images::build_and_load(&[], None)?;
+                Ok(Some(kubeconfig))
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Runs the benchmarks in `names`, or all, each with its own report file.
 pub(crate) fn run_all(names: &[Bench]) -> Result<()> {
     let python = venv::ensure("bench/peers/requirements.txt")?.join("python");
-    run(cargo()?.args([
-        "build",
-        "--release",
-        "--locked",
-        "-p",
-        "dasklike",
-        "-p",
-        "dasklike-bench",
-        "--bins",
-        "--examples",
-    ]))?;
+    // As the tests build them: with the features of the whole, nothing is compiled twice.
+    build_programs()?;
     let program = program()?;
     let results = root()?.join("bench/results");
     let chosen = if names.is_empty() {
@@ -55,7 +67,11 @@ pub(crate) fn run_all(names: &[Bench]) -> Result<()> {
         let unfinished = report.with_extension("txt.tmp");
         let output = File::create(&unfinished)
             .with_context(|| format!("cannot write {}", unfinished.display()))?;
-        let status = Command::new(&program)
+        let mut measure = Command::new(&program);
+        if let Some(kubeconfig) = bench.cluster()? {
+            measure.env(KUBECONFIG, kubeconfig);
+        }
+        let status = measure
             .arg(&name)
             .env("DASKLIKE_PEERS_PYTHON", &python)
             .current_dir(root()?)

@@ -19,6 +19,8 @@ const BARE: &str = "bench-bare";
 pub(crate) struct Clusters {
     clusters: usize,
     workers: usize,
+    /// `autoscaling` of their workers.
+    autoscaling: Option<Value>,
 }
 
 impl Clusters {
@@ -36,21 +38,20 @@ impl Clusters {
                 .create(&PostParams::default(), &namespace)
                 .await?;
         }
-        let definition = serde_json::to_value(dasklike_operator_api::definition())?;
-        let kind = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
-        let definitions: Api<DynamicObject> =
-            Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
-        let name = "dasklikeclusters.dasklike.dev";
-        let apply = PatchParams::apply("dasklike-bench").force();
-        definitions
-            .patch(name, &apply, &Patch::Apply(definition))
-            .await?;
-        wait("the definition is established", || async {
-            let definition = definitions.get(name).await?;
-            Ok(has_condition(&definition.data, "Established"))
+        install_definition(client).await?;
+        Ok(Clusters {
+            clusters,
+            workers,
+            autoscaling: None,
         })
-        .await?;
-        Ok(Clusters { clusters, workers })
+    }
+
+    /// The same, of workers that follow their work.
+    pub(crate) fn autoscaled(self, autoscaling: Value) -> Clusters {
+        Clusters {
+            autoscaling: Some(autoscaling),
+            ..self
+        }
     }
 
     /// Where the operator works.
@@ -69,7 +70,7 @@ impl Clusters {
         let requests = stream::iter(0..self.clusters).map(|number| {
             let api = api.clone();
             async move {
-                let cluster: DynamicObject = serde_json::from_value(cluster(number, self.workers))?;
+                let cluster: DynamicObject = serde_json::from_value(self.cluster(number))?;
                 api.create(&PostParams::default(), &cluster).await?;
                 anyhow::Ok(())
             }
@@ -100,6 +101,27 @@ impl Clusters {
         Ok(())
     }
 
+    /// A cluster whose pods go to kwok's nodes.
+    fn cluster(&self, number: usize) -> Value {
+        let template = json!({"spec": {
+            "nodeSelector": {"type": "kwok"},
+            "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}],
+        }});
+        let mut cluster = json!({
+            "apiVersion": "dasklike.dev/v1alpha1", "kind": "DaskLikeCluster",
+            "metadata": {"name": name(number), "namespace": OURS},
+            "spec": {
+                "image": "localhost/dasklike:dev",
+                "scheduler": {"template": template},
+                "worker": {"replicas": self.workers, "template": template},
+            },
+        });
+        if let Some(autoscaling) = &self.autoscaling {
+            cluster["spec"]["worker"]["autoscaling"] = autoscaling.clone();
+        }
+        cluster
+    }
+
     /// Removes both namespaces with all that is in them.
     pub(crate) async fn remove(&self, client: &Client) -> Result<()> {
         let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -110,31 +132,33 @@ impl Clusters {
     }
 }
 
+/// Installs the resource's definition.
+pub(crate) async fn install_definition(client: &Client) -> Result<()> {
+    let definition = serde_json::to_value(dasklike_operator_api::definition())?;
+    let kind = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    let definitions: Api<DynamicObject> =
+        Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
+    let name = "dasklikeclusters.dasklike.dev";
+    let apply = PatchParams::apply("dasklike-bench").force();
+    definitions
+        .patch(name, &apply, &Patch::Apply(definition))
+        .await?;
+    wait("the definition is established", || async {
+        let definition = definitions.get(name).await?;
+        Ok(has_condition(&definition.data, "Established"))
+    })
+    .await
+}
+
 /// The name of a cluster.
 pub(crate) fn name(number: usize) -> String {
     format!("c{number:04}")
 }
 
-fn api(client: &Client) -> Api<DynamicObject> {
+/// The clusters of the operator's namespace.
+pub(crate) fn api(client: &Client) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("dasklike.dev", "v1alpha1", "DaskLikeCluster");
     Api::namespaced_with(client.clone(), OURS, &ApiResource::from_gvk(&kind))
-}
-
-/// A cluster whose pods go to kwok's nodes.
-fn cluster(number: usize, workers: usize) -> Value {
-    let template = json!({"spec": {
-        "nodeSelector": {"type": "kwok"},
-        "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}],
-    }});
-    json!({
-        "apiVersion": "dasklike.dev/v1alpha1", "kind": "DaskLikeCluster",
-        "metadata": {"name": name(number), "namespace": OURS},
-        "spec": {
-            "image": "localhost/dasklike:dev",
-            "scheduler": {"template": template},
-            "worker": {"replicas": workers, "template": template},
-        },
-    })
 }
 
 fn has_condition(object: &Value, wanted: &str) -> bool {
@@ -145,7 +169,8 @@ fn has_condition(object: &Value, wanted: &str) -> bool {
     })
 }
 
-async fn delete_namespace(namespaces: &Api<Namespace>, name: &str) -> Result<()> {
+/// Deletes a namespace, if there is one, and waits until it is gone.
+pub(crate) async fn delete_namespace(namespaces: &Api<Namespace>, name: &str) -> Result<()> {
     if namespaces.get_opt(name).await?.is_none() {
         return Ok(());
     }

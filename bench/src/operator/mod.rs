@@ -6,20 +6,21 @@
 
 mod bare;
 mod clusters;
+pub(crate) mod follow;
 mod pods;
 mod process;
 mod schedulers;
+pub(crate) mod wake;
 
 use crate::report::{Report, Target};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use clusters::Clusters;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Client;
 use pods::PodCount;
-use process::Operator;
+use process::{Operator, OperatorProcess};
+use schedulers::Work;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Requests that either side of a ratio has in flight.
@@ -35,7 +36,7 @@ pub(crate) struct OperatorArgs {
     #[arg(long, default_value_t = 3)]
     workers: usize,
     /// Then scale one of them to so many workers; 0 for not at all
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 200)]
     scale_to: usize,
     /// How long the settled system is watched
     #[arg(long, default_value_t = 60)]
@@ -44,12 +45,8 @@ pub(crate) struct OperatorArgs {
     /// are not; needs root. Without it no scheduler tells its demand
     #[arg(long)]
     scripted_schedulers: Option<String>,
-    /// A cluster with fake nodes, as `cargo xtask cluster up --kwok` makes it
-    #[arg(long, env = "DASKLIKE_TEST_KUBECONFIG")]
-    kubeconfig: PathBuf,
-    /// The operator; the one beside this program if not given
-    #[arg(long)]
-    operator: Option<PathBuf>,
+    #[command(flatten)]
+    operator: OperatorProcess,
 }
 
 /// `dasklike-bench operator`.
@@ -59,13 +56,13 @@ pub(crate) fn run(args: &OperatorArgs) -> Result<()> {
 }
 
 async fn measure(args: &OperatorArgs) -> Result<()> {
-    let client = client(args).await?;
+    let client = args.operator.client().await?;
     let clusters = Clusters::prepare(&client, args.clusters, args.workers).await?;
     let scripted = match &args.scripted_schedulers {
-        Some(range) => Some(schedulers::start(&client, range).await?),
+        Some(range) => Some(schedulers::start(&client, range, Work::Long).await?),
         None => None,
     };
-    let operator = Operator::start(args).await?;
+    let operator = Operator::start(&args.operator).await?;
     let outcome = with_operator(args, &client, &clusters, &operator).await;
     if outcome.is_err() {
         operator.show_log();
@@ -80,13 +77,6 @@ async fn measure(args: &OperatorArgs) -> Result<()> {
     drop(operator);
     clusters.remove(&client).await?;
     report.print()
-}
-
-async fn client(args: &OperatorArgs) -> Result<Client> {
-    let kubeconfig = Kubeconfig::read_from(&args.kubeconfig)
-        .with_context(|| format!("cannot read {}", args.kubeconfig.display()))?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    Ok(Client::try_from(config)?)
 }
 
 async fn with_operator(

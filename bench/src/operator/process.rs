@@ -1,10 +1,13 @@
 //! The operator as a process of its own: started, asked, measured.
 
-use super::OperatorArgs;
 use crate::machine::field;
 use crate::programs;
 use anyhow::{Context, Result, bail};
+use clap::Args;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -13,6 +16,33 @@ use tempfile::TempDir;
 const HTTP_PORT: u16 = 18_080;
 const NAMESPACE: &str = "default";
 const LEASE: &str = "dasklike-operator-bench";
+
+/// Which operator, and on which cluster.
+#[derive(Args)]
+pub(crate) struct OperatorProcess {
+    /// A cluster as `cargo xtask cluster up` makes it
+    #[arg(long, env = "DASKLIKE_TEST_KUBECONFIG")]
+    kubeconfig: PathBuf,
+    /// The operator; the one beside this program if not given
+    #[arg(long)]
+    operator: Option<PathBuf>,
+}
+
+impl OperatorProcess {
+    /// How to reach the cluster.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The cluster's API server.
+    pub(crate) async fn client(&self) -> Result<Client> {
+        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig)
+            .with_context(|| format!("cannot read {}", self.kubeconfig.display()))?;
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+        Ok(Client::try_from(config)?)
+    }
+}
 
 /// What it used.
 #[derive(Clone, Copy)]
@@ -39,7 +69,7 @@ pub(crate) struct Operator {
 
 impl Operator {
     /// Starts it and waits until it leads.
-    pub(crate) async fn start(args: &OperatorArgs) -> Result<Operator> {
+    pub(crate) async fn start(args: &OperatorProcess) -> Result<Operator> {
         let mut command = match &args.operator {
             Some(path) => Command::new(path),
             None => programs::operator()?,
@@ -192,8 +222,8 @@ impl Drop for Operator {
     }
 }
 
-async fn remove_old_lease(args: &OperatorArgs) -> Result<()> {
-    let client = super::client(args).await?;
+async fn remove_old_lease(args: &OperatorProcess) -> Result<()> {
+    let client = args.client().await?;
     let leases: kube::Api<k8s_openapi::api::coordination::v1::Lease> =
         kube::Api::namespaced(client, NAMESPACE);
     match leases

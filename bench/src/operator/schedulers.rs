@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::LazyConfigAcceptor;
 use tonic::{Request, Response, Status};
@@ -34,10 +35,25 @@ const PUSH_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Schedulers {
     range: String,
     open: Arc<AtomicUsize>,
+    work: Arc<watch::Sender<Work>>,
     task: JoinHandle<()>,
 }
 
+/// What all of them say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// There is nothing to do, and nobody to do it.
+    None,
+    /// Ten workers are at work on a long job.
+    Long,
+}
+
 impl Schedulers {
+    /// Has all of them say something else, at once.
+    pub(crate) fn say(&self, work: Work) {
+        self.work.send_replace(work);
+    }
+
     /// Streams that are open.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
@@ -53,7 +69,7 @@ impl Drop for Schedulers {
 }
 
 /// Makes the range this machine's own and listens there.
-pub(crate) async fn start(client: &Client, range: &str) -> Result<Schedulers> {
+pub(crate) async fn start(client: &Client, range: &str, work: Work) -> Result<Schedulers> {
     ensure!(
         super::is_range(range),
         "{range} is no range of addresses: expected something like 10.0.0.0/24"
@@ -63,14 +79,16 @@ pub(crate) async fn start(client: &Client, range: &str) -> Result<Schedulers> {
         .await
         .with_context(|| format!("cannot listen on port {PORT}: does a scheduler run here?"))?;
     let open = Arc::new(AtomicUsize::new(0));
-    let (client, counter) = (client.clone(), open.clone());
+    let work = Arc::new(watch::channel(work).0);
+    let (client, counter, says) = (client.clone(), open.clone(), work.clone());
     let task = tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let (client, counter) = (client.clone(), counter.clone());
+            let says = says.subscribe();
             tokio::spawn(async move {
                 counter.fetch_add(1, Ordering::Relaxed);
                 // The operator goes away at the end, which is an error here.
-                let _ = serve(&client, socket).await;
+                let _ = serve(&client, socket, says).await;
                 counter.fetch_sub(1, Ordering::Relaxed);
             });
         }
@@ -78,6 +96,7 @@ pub(crate) async fn start(client: &Client, range: &str) -> Result<Schedulers> {
     Ok(Schedulers {
         range: range.to_owned(),
         open,
+        work,
         task,
     })
 }
@@ -94,7 +113,7 @@ fn route(verb: &str, range: &str) -> Result<()> {
     Ok(())
 }
 
-async fn serve(client: &Client, socket: TcpStream) -> Result<()> {
+async fn serve(client: &Client, socket: TcpStream, says: watch::Receiver<Work>) -> Result<()> {
     socket.set_nodelay(true)?;
     let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
     let name = hello
@@ -104,7 +123,10 @@ async fn serve(client: &Client, socket: TcpStream) -> Result<()> {
         .to_owned();
     let config = config(client, &name).await?;
     let socket = hello.into_stream(Arc::new(config)).await?;
-    let service = TowerToHyperService::new(AdminServer::new(Busy { cluster: name }));
+    let service = TowerToHyperService::new(AdminServer::new(Scripted {
+        cluster: name,
+        says,
+    }));
     let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     server
         .serve_connection(TokioIo::new(socket), service)
@@ -151,13 +173,14 @@ async fn config(client: &Client, server_name: &str) -> Result<ServerConfig> {
     Ok(config)
 }
 
-/// A scheduler that is always at work.
-struct Busy {
+/// A scheduler that says what it is told to say.
+struct Scripted {
     cluster: String,
+    says: watch::Receiver<Work>,
 }
 
 #[tonic::async_trait]
-impl Admin for Busy {
+impl Admin for Scripted {
     async fn drain_worker(
         &self,
         _: Request<DrainWorkerRequest>,
@@ -172,20 +195,35 @@ impl Admin for Busy {
         _: Request<WatchDemandRequest>,
     ) -> Result<Response<Self::WatchDemandStream>, Status> {
         let cluster = self.cluster.clone();
-        let ticks = tokio::time::interval(PUSH_EVERY);
-        let said = futures::stream::unfold(ticks, move |mut ticks| {
-            let demand = demand(&cluster);
+        let state = (self.says.clone(), false);
+        let said = futures::stream::unfold(state, move |(mut says, begun)| {
+            let cluster = cluster.clone();
             async move {
-                ticks.tick().await;
-                Some((Ok(demand), ticks))
+                if begun {
+                    // Silence until then is no error: the same is said again.
+                    let _ = tokio::time::timeout(PUSH_EVERY, says.changed()).await;
+                }
+                let work = *says.borrow_and_update();
+                Some((Ok(demand(&cluster, work)), (says, true)))
             }
         });
         Ok(Response::new(said.boxed()))
     }
 }
 
-/// Ten workers at work on a long job: the queue never changes, as otherwise its cluster would not be settled.
-fn demand(cluster: &str) -> Demand {
+/// The queue does not change by itself, as otherwise its cluster would not be settled.
+fn demand(cluster: &str, work: Work) -> Demand {
+    if work == Work::None {
+        return Demand {
+            epoch: 1,
+            pools: vec![PoolDemand {
+                pool: "default".into(),
+                ..PoolDemand::default()
+            }],
+            unfinished_jobs: 0,
+            idle_seconds: 1.0,
+        };
+    }
     let worker = |index| WorkerDemand {
         name: format!("{cluster}-default-{index}"),
         slots: 4,

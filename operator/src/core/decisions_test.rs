@@ -1,7 +1,7 @@
 //! Tables of what is done about pods: scaled, rolled, replaced, suspended, put to sleep.
 
 use super::cluster::ValidatedCluster;
-use super::demand::Demand;
+use super::demand::{Demand, WorkerDemand};
 use super::observed::{Phase, Pods, Termination};
 use super::plan::{History, Plan, Seen, plan};
 use super::scheduler::SchedulerPlan;
@@ -142,6 +142,41 @@ fn those_go_first_that_cost_least() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn a_worker_that_will_be_ended_from_outside_goes_first_and_is_replaced() {
+    let cluster = replicas(2);
+    let fleet = || {
+        Fleet::new(&cluster)
+            .scheduler()
+            .workers(0..2)
+            .but("demo-default-0", |pod| pod.disrupted = true)
+    };
+    let plan = decide(&cluster, &fleet().pods, None);
+    assert_eq!(told(&plan), "+2 -0:Disrupted");
+    let delete = plan.deletes().next().unwrap();
+    assert_eq!(delete.grace_seconds, Some(600), "it may finish");
+    let going = fleet().deleting("demo-default-0").workers([2]).pods;
+    assert_eq!(told(&decide(&cluster, &going, None)), "");
+}
+
+#[test]
+fn a_pool_that_shrinks_with_its_work_lets_those_go_that_were_chosen() {
+    let cluster = cluster(json!({"worker": {"autoscaling": {"maxReplicas": 2}}}));
+    let fleet = Fleet::new(&cluster).scheduler().workers(0..3);
+    let mut busy = demand(1, None, &[("demo-default-1", 4), ("demo-default-2", 1)]);
+    let pool = busy.pools.get_mut("default").unwrap();
+    let idle = WorkerDemand {
+        slots: 4,
+        idle_seconds: 90.0,
+        ..WorkerDemand::default()
+    };
+    pool.workers.insert("demo-default-0".to_owned(), idle);
+    pool.queue_seconds = 100.0;
+    // The last one is the least busy; the first has nothing to do, and one of three is too many.
+    let plan = decide(&cluster, &fleet.pods, Some(&busy));
+    assert_eq!(told(&plan), "-0:ScaledDown");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Names the kubeconfig of a cluster to test on, and tells the tests which one it is.
-const KUBECONFIG: &str = "DASKLIKE_TEST_KUBECONFIG";
+pub(crate) const KUBECONFIG: &str = "DASKLIKE_TEST_KUBECONFIG";
 /// Tells the tests where kubectl and helm are.
 const TOOLS: &str = "DASKLIKE_TEST_BIN";
 

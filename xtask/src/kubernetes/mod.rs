@@ -26,7 +26,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-pub(crate) use check::run_tests;
+pub(crate) use check::{KUBECONFIG, run_tests};
 pub(crate) use runtime::import;
 
 /// Which part of a cluster's life.
@@ -46,11 +46,10 @@ pub(crate) enum ClusterCommand {
 pub(crate) fn run(command: ClusterCommand) -> Result<()> {
     match command {
         ClusterCommand::Up { kwok } => {
-            let kubeconfig = up()?;
-            if let Some(nodes) = kwok {
-                kwok::ensure(&Layout::new()?, nodes)?;
-            }
-            print(&kubeconfig);
+            print(&match kwok {
+                Some(nodes) => up_with_fake_nodes(nodes)?,
+                None => up()?,
+            });
             Ok(())
         }
         ClusterCommand::Down => down(),
@@ -111,6 +110,13 @@ pub(crate) fn up() -> Result<PathBuf> {
         begun.elapsed().as_secs_f64()
     ));
     Ok(layout.kubeconfig())
+}
+
+/// The same with so many nodes whose pods run only on paper.
+pub(crate) fn up_with_fake_nodes(nodes: u32) -> Result<PathBuf> {
+    let kubeconfig = up()?;
+    kwok::ensure(&Layout::new()?, nodes)?;
+    Ok(kubeconfig)
 }
 
 /// Whether our own cluster runs.
