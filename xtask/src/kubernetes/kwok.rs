@@ -44,6 +44,8 @@ pub(crate) fn arguments(layout: &Layout) -> Result<Vec<String>> {
     let mut arguments = vec![
         format!("--kubeconfig={}", layout.kubeconfig().display()),
         format!("--manage-nodes-with-annotation-selector={name}={value}"),
+        // Without leases nodes are taken for lost every now and then, and their pods for not ready, for good.
+        "--node-lease-duration-seconds=40".into(),
         // Nobody asks fake nodes for logs, so there is nothing to listen for.
         "--server-address=".into(),
         "--node-port=0".into(),
