@@ -178,9 +178,13 @@ fn start_scheduler() -> Result<(Guarded, String)> {
         .stderr
         .take()
         .context("the scheduler has no stderr")?;
-    for line in BufReader::new(talk).lines() {
+    let mut lines = BufReader::new(talk).lines();
+    for line in lines.by_ref() {
         if let Some(url) = line?.strip_prefix("scheduler: ") {
-            return Ok((scheduler, url.to_owned()));
+            let url = url.to_owned();
+            // What it says later is read too, or it could not say it.
+            std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+            return Ok((scheduler, url));
         }
     }
     bail!("the scheduler ended before it said where it listens")

@@ -3,6 +3,7 @@
 //! Each watched namespace, or all of them as one, is a *scope* with watches, indices and a queue of its own; the
 //! bound on concurrent looks is shared.
 
+use crate::announce::announce;
 use crate::context::{Context, Settings};
 use crate::core::labels::MANAGED_SELECTOR;
 use crate::core::names::ClusterKey;
@@ -193,8 +194,11 @@ fn queue(
 }
 
 async fn look(cluster: Arc<DaskLikeCluster>, context: Arc<Context>) -> Result<Action, Error> {
-    let turn = context.turns.take().await;
-    let counted = context.progress.reconcile(key(&cluster).to_string());
+    announce(&cluster, &context).await;
+    let turn = context.turns.act().await;
+    let counted = context
+        .progress
+        .reconcile(ClusterKey::of(&cluster).to_string());
     let again = reconcile(cluster, context.clone()).await;
     counted.end(match &again {
         Ok(_) => Outcome::Success,
@@ -211,17 +215,9 @@ async fn look(cluster: Arc<DaskLikeCluster>, context: Arc<Context>) -> Result<Ac
     })
 }
 
-fn key(cluster: &DaskLikeCluster) -> ClusterKey {
-    let metadata = &cluster.metadata;
-    ClusterKey::new(
-        metadata.namespace.clone().unwrap_or_default(),
-        metadata.name.clone().unwrap_or_default(),
-    )
-}
-
 /// A failed look is told and tried again after 0.1, 0.2, 0.4 seconds and so on, up to a minute.
 fn retry(cluster: Arc<DaskLikeCluster>, error: &Error, context: Arc<Context>) -> Action {
-    let key = key(&cluster);
+    let key = ClusterKey::of(&cluster);
     context.progress.metrics().failed(error.category());
     let failures = context.memories.failed(&key);
     let wait = backoff(

@@ -35,17 +35,12 @@ pub(crate) async fn reconcile(
     cluster: Arc<DaskLikeCluster>,
     context: Arc<Context>,
 ) -> Result<Option<Timestamp>, Error> {
-    let metadata = &cluster.metadata;
-    let key = ClusterKey::new(
-        metadata.namespace.clone().unwrap_or_default(),
-        metadata.name.clone().unwrap_or_default(),
-    );
-    let others = ![String::new(), MANAGED_BY.to_owned()].contains(&cluster.spec.managed_by);
-    if metadata.deletion_timestamp.is_some() || others {
+    let key = ClusterKey::of(&cluster);
+    if !is_ours(&cluster) {
         context.forget(&key);
         return Ok(None);
     }
-    let uid = metadata.uid.as_deref().unwrap_or_default();
+    let uid = cluster.metadata.uid.as_deref().unwrap_or_default();
     let mut memory = context.memories.take(&key, uid);
     let result = look(&cluster, &key, &context, &mut memory).await;
     if result.is_ok() {
@@ -53,6 +48,31 @@ pub(crate) async fn reconcile(
     }
     context.memories.put(&key, memory);
     result
+}
+
+/// Whether it is there to stay, and nobody else looks after it.
+pub(crate) fn is_ours(cluster: &DaskLikeCluster) -> bool {
+    let by_us = [String::new(), MANAGED_BY.to_owned()].contains(&cluster.spec.managed_by);
+    by_us && cluster.metadata.deletion_timestamp.is_none()
+}
+
+/// What to do about a cluster, from all that is known of it.
+pub(crate) fn decide(
+    validated: &ValidatedCluster,
+    context: &Context,
+    memory: &Memory,
+    previous: &DaskLikeClusterStatus,
+    now: Timestamp,
+) -> Plan {
+    let pods = context.pods.of(&validated.key);
+    let demand = context.demands.get(&validated.key);
+    let seen = Seen {
+        pods: &pods,
+        demand: demand.as_ref(),
+        status: previous,
+        history: &memory.history,
+    };
+    plan(validated, seen, now)
 }
 
 async fn look(
@@ -85,16 +105,7 @@ async fn look(
         TlsMode::Disabled => Ok(()),
     };
     let demand = context.demands.get(key);
-    let plan = {
-        let pods = context.pods.of(key);
-        let seen = Seen {
-            pods: &pods,
-            demand: demand.as_ref(),
-            status: &previous,
-            history: &memory.history,
-        };
-        plan(&validated, seen, now)
-    };
+    let plan = decide(&validated, context, memory, &previous, now);
     log_decisions(&validated, &plan, memory, now);
     if plan.delete_cluster {
         return delete(cluster, key, context).await;
@@ -182,7 +193,7 @@ fn newly_refused(validated: &ValidatedCluster, done: &Done, now: Timestamp) -> O
 }
 
 /// The status as it was last written by us, or else as the object has it.
-fn previous(cluster: &DaskLikeCluster, memory: &Memory) -> DaskLikeClusterStatus {
+pub(crate) fn previous(cluster: &DaskLikeCluster, memory: &Memory) -> DaskLikeClusterStatus {
     match &memory.status {
         Some((status, _)) => status.clone(),
         None => cluster.status.clone().unwrap_or_default(),

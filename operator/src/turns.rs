@@ -1,15 +1,32 @@
-//! Who may work now: so many clusters at once, whichever namespace they are in, and the others wait.
+//! Who may work now, whichever namespace a cluster is in. Words go before deeds: a new number is said while pods of
+//! others wait to be made.
 
 use crate::edge::progress::Progress;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::time::Duration;
+use tokio::sync::{RwLock, RwLockReadGuard, Semaphore, SemaphorePermit};
+
+/// Deeds wait no longer than this for words that get no answer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The turns that there are.
 #[derive(Debug)]
 pub(crate) struct Turns {
-    permits: Semaphore,
+    /// So many clusters are worked on at once.
+    deeds: Semaphore,
+    /// And of so many is something said at once.
+    words: Semaphore,
+    /// Who has something to say reads; who acts waits to write, so behind all who spoke up before.
+    spoken: RwLock<()>,
     waiting: AtomicUsize,
     progress: Progress,
+}
+
+/// A turn to say something, which lasts until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Word<'a> {
+    _permit: Option<SemaphorePermit<'a>>,
+    _spoken: RwLockReadGuard<'a, ()>,
 }
 
 /// One that waits. It is counted until it waits no more, for its turn or for being dropped.
@@ -18,21 +35,34 @@ struct Waiting<'a>(&'a Turns);
 impl Turns {
     pub(crate) fn new(at_once: u16, progress: Progress) -> Turns {
         Turns {
-            permits: Semaphore::new(usize::from(at_once)),
+            deeds: Semaphore::new(usize::from(at_once)),
+            words: Semaphore::new(usize::from(at_once)),
+            spoken: RwLock::new(()),
             waiting: AtomicUsize::new(0),
             progress,
         }
     }
 
-    /// Waits for a turn, which lasts until it is dropped.
-    pub(crate) async fn take(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits for a turn to act, which lasts until it is dropped.
+    pub(crate) async fn act(&self) -> Option<SemaphorePermit<'_>> {
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
         self.progress.metrics().queued(waiting);
         let counted = Waiting(self);
         // It would only fail if it were closed, which nobody does.
-        let permit = self.permits.acquire().await.ok();
+        let permit = self.deeds.acquire().await.ok();
+        // Whether all have spoken or patience is at its end, it is time to act.
+        let _ = tokio::time::timeout(PATIENCE, self.spoken.write()).await;
         drop(counted);
         permit
+    }
+
+    /// Waits for a turn to say something.
+    pub(crate) async fn speak(&self) -> Word<'_> {
+        let spoken = self.spoken.read().await;
+        Word {
+            _permit: self.words.acquire().await.ok(),
+            _spoken: spoken,
+        }
     }
 }
 
@@ -40,5 +70,43 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let before = self.0.waiting.fetch_sub(1, Ordering::Relaxed);
         self.0.progress.metrics().queued(before.saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::health::Limits;
+    use crate::metrics::Metrics;
+    use futures::FutureExt;
+    use tokio::time::{Instant, timeout};
+
+    fn turns(at_once: u16) -> Turns {
+        let metrics = Metrics::new().unwrap();
+        Turns::new(at_once, Progress::new(metrics, Limits::default()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deeds_wait_for_the_words_that_came_before_and_for_no_later_ones() {
+        let turns = turns(1);
+        let first = turns.speak().await;
+        let mut act = Box::pin(turns.act());
+        assert!(act.as_mut().now_or_never().is_none(), "a word is under way");
+        let mut later = Box::pin(turns.speak());
+        assert!(later.as_mut().now_or_never().is_none(), "one word at once");
+        drop(first);
+        let deed = act.await;
+        drop(later.await);
+        drop(deed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_word_without_an_answer_does_not_stop_the_deeds() {
+        let turns = turns(2);
+        let _word = turns.speak().await;
+        let began = Instant::now();
+        let deed = timeout(2 * PATIENCE, turns.act()).await.unwrap();
+        assert_eq!(began.elapsed(), PATIENCE);
+        drop(deed);
     }
 }

@@ -5,6 +5,7 @@ mod checks;
 mod codegen;
 mod debian;
 mod docs;
+mod freshness;
 mod images;
 mod kubernetes;
 mod places;

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     match command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            commands::talk::say!("error: {error:#}");
             ExitCode::from(2)
         }
     }

@@ -1,5 +1,6 @@
 //! `dasklike scheduler`, `worker` and `local`: parts of a cluster that run until they are told to end.
 
+use crate::commands::talk::say;
 use anyhow::Result;
 use dasklike::cluster::{WorkerSettings, memory_bytes, processors, run_scheduler, run_worker};
 use dasklike::size::parse_size;
@@ -65,10 +66,10 @@ impl SchedulerArgs {
             },
             |scheduler| {
                 if let Some(address) = scheduler.address() {
-                    eprintln!("scheduler: {scheme}://{address}");
+                    say!("scheduler: {scheme}://{address}");
                 }
                 if let Some(url) = scheduler.dashboard_url() {
-                    eprintln!("dashboard: {url}");
+                    say!("dashboard: {url}");
                 }
             },
         )?;
@@ -158,10 +159,10 @@ impl LocalArgs {
             ..LocalClusterConfig::default()
         })?;
         if let Some(url) = cluster.scheduler_url() {
-            eprintln!("scheduler: {url}");
+            say!("scheduler: {url}");
         }
         if let Some(url) = cluster.dashboard_url() {
-            eprintln!("dashboard: {url}");
+            say!("dashboard: {url}");
         }
         let (end, ended) = std::sync::mpsc::channel();
         dasklike::start::on_interrupt(move || {

@@ -9,6 +9,7 @@ mod explain;
 mod kubernetes;
 mod sample;
 mod scaling;
+pub(crate) mod talk;
 mod workers;
 
 use std::io::Write;

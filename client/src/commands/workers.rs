@@ -1,6 +1,7 @@
 //! `dasklike workers`: who computes, and how one of them goes without losing work.
 
 use super::{print, print_json};
+use crate::commands::talk::say;
 use anyhow::Result;
 use dasklike::Client;
 use dasklike_graph::explain::human_bytes;
@@ -88,7 +89,7 @@ impl DrainArgs {
         let deadline = (self.deadline > 0).then(|| Duration::from_secs(self.deadline));
         for name in &self.names {
             client.drain_worker(name, deadline)?;
-            eprintln!("{name} drains: it finishes what it runs and leaves");
+            say!("{name} drains: it finishes what it runs and leaves");
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Names of a cluster and of its objects. All of them follow from the cluster's name, so that creating an object
 //! twice is seen by the API server.
 
+use dasklike_operator_api::DaskLikeCluster;
 use std::fmt;
 
 /// The scheduler's gRPC port.
@@ -31,6 +32,15 @@ impl ClusterKey {
         ClusterKey {
             namespace: namespace.into(),
             name: name.into(),
+        }
+    }
+
+    /// The key of this cluster.
+    pub fn of(cluster: &DaskLikeCluster) -> ClusterKey {
+        let metadata = &cluster.metadata;
+        ClusterKey {
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
         }
     }
 

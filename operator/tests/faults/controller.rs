@@ -5,7 +5,9 @@ use crate::fake_api::fault::{ALL, Fault, Faults, Life};
 use crate::fake_api::normal::normal;
 use crate::fake_api::{FakeApi, kubelet};
 use dasklike_operator::clock::Clock;
+use dasklike_operator::core::demand::{Demand, PoolDemand};
 use dasklike_operator::core::health::Limits;
+use dasklike_operator::core::names::ClusterKey;
 use dasklike_operator::demand::{Demands, Endpoints};
 use dasklike_operator::edge::progress::Progress;
 use dasklike_operator::metrics::Metrics;
@@ -13,7 +15,7 @@ use dasklike_operator::{Settings, controller};
 use dasklike_operator_api::DaskLikeCluster;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -32,6 +34,9 @@ struct World {
     api: FakeApi,
     tasks: Vec<JoinHandle<()>>,
     current: Arc<std::sync::Mutex<Life>>,
+    clock: Clock,
+    /// What schedulers say, which a test puts here.
+    demands: Arc<Demands>,
 }
 
 impl World {
@@ -44,12 +49,13 @@ impl World {
         let current = Arc::new(std::sync::Mutex::new(
             lives.pop_front().unwrap_or_else(Life::long),
         ));
+        let demands = Arc::new(Demands::default());
         let operators = {
-            let (api, current) = (api.clone(), current.clone());
+            let (api, current, demands) = (api.clone(), current.clone(), demands.clone());
             tokio::spawn(async move {
                 loop {
                     let life = current.lock().unwrap().clone();
-                    let work = operator(&api, &life, clock);
+                    let work = operator(&api, &life, clock, demands.clone());
                     tokio::select! {
                         () = work => panic!("the controller ended without being asked"),
                         () = life.over() => {}
@@ -63,6 +69,8 @@ impl World {
             api,
             tasks: vec![operators, kubelet],
             current,
+            clock,
+            demands,
         }
     }
 
@@ -95,7 +103,7 @@ impl Drop for World {
     }
 }
 
-async fn operator(api: &FakeApi, life: &Life, clock: Clock) {
+async fn operator(api: &FakeApi, life: &Life, clock: Clock, demands: Arc<Demands>) {
     let settings = Settings {
         namespaces: Vec::new(),
         default_image: "dasklike:1".into(),
@@ -103,7 +111,7 @@ async fn operator(api: &FakeApi, life: &Life, clock: Clock) {
         identity: Some("test".into()),
         clock,
     };
-    let (demands, endpoints) = (Arc::new(Demands::default()), Arc::new(Endpoints::default()));
+    let endpoints = Arc::new(Endpoints::default());
     let progress = Progress::new(Metrics::new().unwrap(), Limits::default());
     controller::run(
         api.client(life),
@@ -334,6 +342,50 @@ async fn a_settled_system_makes_no_requests() {
         "{} requests in {:?}",
         seen.len(),
         began.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_the_work_raises_is_said_before_pods_are_made() {
+    let world = World::new([]);
+    let spec = json!({"worker": {"autoscaling": {"minReplicas": 0, "maxReplicas": 3}}});
+    let clusters: Api<DaskLikeCluster> = Api::namespaced(world.api.person(), "lab");
+    clusters
+        .create(&PostParams::default(), &cluster("one", spec))
+        .await
+        .unwrap();
+    world.settle("created").await;
+    world.api.take_seen();
+    let work = PoolDemand {
+        ready_tasks: 1000,
+        queue_seconds: 1000.0,
+        ..PoolDemand::default()
+    };
+    let demand = Demand {
+        epoch: 1,
+        pools: BTreeMap::from([("default".to_owned(), work)]),
+        unfinished_jobs: 1,
+        idle_since: None,
+        received: world.clock.now(),
+    };
+    world.demands.put(&ClusterKey::new("lab", "one"), demand);
+    let pods: Api<Pod> = Api::namespaced(world.api.person(), "lab");
+    let made = timeout(LIMIT, async {
+        while pods.list(&ListParams::default()).await.unwrap().items.len() < 4 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    made.await.expect("three workers are made");
+    let seen = world.api.take_seen();
+    let first = |verb: &str, resource: &str| {
+        let found = seen
+            .iter()
+            .position(|s| s.verb == verb && s.resource == resource);
+        found.unwrap_or_else(|| panic!("no {verb} of {resource} in {seen:?}"))
+    };
+    assert!(
+        first("patch", "dasklikeclusters/status") < first("create", "pods"),
+        "{seen:?}"
     );
 }
 

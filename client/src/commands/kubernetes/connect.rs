@@ -3,6 +3,7 @@
 use super::cluster::Cluster;
 use super::error::KubeError;
 use super::{client, forward};
+use crate::commands::talk::say;
 use anyhow::{Context as _, Result};
 use dasklike::context::{Context, ContextName, ContextTls};
 use dasklike_proto_engine::transport::DEFAULT_PORT;
@@ -59,7 +60,7 @@ async fn connect(args: &ConnectArgs) -> Result<()> {
         )),
     };
     let mut written = Written::new(&args.name, context)?;
-    eprintln!("{}", what_now(&name, &written.context));
+    say!("{}", what_now(&name, &written.context));
     tokio::select! {
         () = forward::forward(engine, cluster.clone(), DEFAULT_PORT) => {}
         () = forward::forward(dashboard, cluster.clone(), DASHBOARD_PORT) => {}
@@ -81,7 +82,7 @@ async fn until_ready(cluster: &Cluster) -> Result<(String, Option<ContextTls>), 
             (Err(missing), _) => missing,
         };
         if missing != told {
-            eprintln!("waiting for cluster {}: {missing}", cluster.name);
+            say!("waiting for cluster {}: {missing}", cluster.name);
             told = missing;
         }
         tokio::time::sleep(POLL).await;
@@ -103,7 +104,7 @@ async fn renew(cluster: &Cluster, written: &mut Written) {
             && written.context.tls.as_ref() != Some(&tls)
             && let Err(error) = written.renew(tls)
         {
-            eprintln!("the renewed certificates cannot be kept: {error:#}");
+            say!("the renewed certificates cannot be kept: {error:#}");
         }
     }
 }
@@ -135,7 +136,7 @@ impl Drop for Written {
         // Another `connect` may have written its own meanwhile, or someone removed it.
         let ours = Context::load(&self.name).is_ok_and(|context| context == self.context);
         if ours && let Err(error) = Context::remove(&self.name) {
-            eprintln!("{error}");
+            say!("{error}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::cluster::Cluster;
 use super::error::{KubeError, Request};
+use crate::commands::talk::say;
 use anyhow::Context;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub(crate) async fn forward(listener: TcpListener, cluster: Cluster, port: u16) 
                     connections.spawn(carry(here, cluster.clone(), port));
                 }
                 Err(error) => {
-                    eprintln!("cannot accept a connection: {error}");
+                    say!("cannot accept a connection: {error}");
                     tokio::time::sleep(POLL).await;
                 }
             },
@@ -58,8 +59,8 @@ async fn carry(mut here: TcpStream, cluster: Cluster, port: u16) {
             // An end, whichever side it comes from, is an end.
             let _ = tokio::io::copy_bidirectional(&mut here, &mut there).await;
         }
-        Ok(Err(error)) => eprintln!("a connection to port {port} is closed: {error}"),
-        Err(_) => eprintln!(
+        Ok(Err(error)) => say!("a connection to port {port} is closed: {error}"),
+        Err(_) => say!(
             "a connection to port {port} is closed: the scheduler of {} was not ready within {} seconds",
             cluster.name,
             PATIENCE.as_secs()

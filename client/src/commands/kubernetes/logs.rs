@@ -3,6 +3,7 @@
 use super::client;
 use super::cluster::Cluster;
 use super::error::{KubeError, Request};
+use crate::commands::talk::say;
 use anyhow::{Context as _, Result};
 use dasklike::PoolName;
 use futures::{AsyncBufReadExt, StreamExt};
@@ -57,11 +58,11 @@ impl LogsArgs {
 async fn print_all(cluster: &Cluster, pool: Option<&str>) -> Result<()> {
     let sources = sources(cluster, pool).await?;
     if sources.is_empty() {
-        eprintln!("cluster {} has no such pods", cluster.name);
+        say!("cluster {} has no such pods", cluster.name);
     }
     for source in sources {
         if !source.has_begun {
-            eprintln!("{}: it has not started yet", source.name);
+            say!("{}: it has not started yet", source.name);
             continue;
         }
         let (sender, mut lines) = mpsc::channel(WAITING);
@@ -72,7 +73,7 @@ async fn print_all(cluster: &Cluster, pool: Option<&str>) -> Result<()> {
             }
         }
         if let Err(error) = reading.await? {
-            eprintln!("{}: {error}", source.name);
+            say!("{}: {error}", source.name);
         }
     }
     Ok(())
@@ -110,7 +111,7 @@ async fn follow_one(source: Source, cluster: Cluster, out: mpsc::Sender<(String,
         let _ = out.send((name.clone(), line)).await;
     }
     if let Ok(Err(error)) = reading.await {
-        eprintln!("{name}: {error}");
+        say!("{name}: {error}");
     }
 }
 

@@ -1,0 +1,90 @@
+//! The step before all others: a number of workers that follows the work is said in the status before anything is done
+//! about it. Whoever watches sees it at once, though pods of many clusters wait to be made; and an operator that is
+//! ended in the middle leaves behind what it was at.
+
+use crate::context::Context;
+use crate::core::cluster::ValidatedCluster;
+use crate::core::events::notes;
+use crate::core::names::ClusterKey;
+use crate::core::plan::Plan;
+use crate::core::status::{self, Facts};
+use crate::core::validate::{self, validate};
+use crate::decision_log::log_decisions;
+use crate::memory::Memory;
+use crate::reconcile::{decide, is_ours, previous};
+use crate::status_patch::write_status;
+use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus};
+use tracing::debug;
+
+/// Says a new wanted number, if there is one. What cannot be said now is said at the end of the look.
+pub(crate) async fn announce(cluster: &DaskLikeCluster, context: &Context) {
+    if !is_ours(cluster) || !may_follow_work(cluster) {
+        return;
+    }
+    let facts = validate::Facts {
+        default_image: &context.default_image,
+    };
+    let Ok(validated) = validate(cluster, &facts) else {
+        return;
+    };
+    let key = ClusterKey::of(cluster);
+    let mut memory = context.memories.take(&key, &validated.uid);
+    say(cluster, &validated, context, &mut memory).await;
+    context.memories.put(&key, memory);
+}
+
+async fn say(
+    cluster: &DaskLikeCluster,
+    validated: &ValidatedCluster,
+    context: &Context,
+    memory: &mut Memory,
+) {
+    let now = context.clock.now();
+    let previous = previous(cluster, memory);
+    let plan = decide(validated, context, memory, &previous, now);
+    if plan.delete_cluster || !is_news(validated, &plan, &previous) {
+        return;
+    }
+    log_decisions(validated, &plan, memory, now);
+    memory.history = plan.history(validated);
+    let refusals = memory.refused.as_ref();
+    let next = status::status(
+        validated,
+        Facts {
+            plan: &plan,
+            pods: &context.pods.of(&validated.key),
+            demand: context.demands.get(&validated.key).as_ref(),
+            refusals: refusals.map_or(&[], |refused| &refused.refusals),
+            previous: &previous,
+        },
+        now,
+    );
+    let _turn = context.turns.speak().await;
+    match write_status(&validated.key, context, memory, &previous, &next, now).await {
+        Ok(_) => context
+            .teller
+            .tell(cluster, notes(&previous, &next, 0, &[])),
+        Err(error) => debug!(cluster = %validated.key, %error, "a new number is not said yet"),
+    }
+}
+
+/// Whether anything but its spec can change the number of its workers.
+fn may_follow_work(cluster: &DaskLikeCluster) -> bool {
+    let spec = &cluster.spec;
+    spec.idle.is_some()
+        || spec.worker.autoscaling.is_some()
+        || spec
+            .pools
+            .iter()
+            .any(|pool| pool.pool.autoscaling.is_some())
+}
+
+/// A number that the work changed. One that the spec changed is known to whoever changed it.
+fn is_news(cluster: &ValidatedCluster, plan: &Plan, previous: &DaskLikeClusterStatus) -> bool {
+    let wanted = cluster.pools.iter().zip(&plan.sizing.desired);
+    previous.observed_generation == Some(cluster.generation)
+        && wanted.into_iter().any(|(pool, desired)| {
+            let known = previous.pools.iter().find(|known| known.name == pool.name);
+            known.is_some_and(|known| i64::from(known.desired) != i64::from(*desired))
+        })
+}
