@@ -1,6 +1,8 @@
-//! The step before all others: a number of workers that follows the work is said in the status before anything is done
-//! about it. Whoever watches sees it at once, though pods of many clusters wait to be made; and an operator that is
-//! ended in the middle leaves behind what it was at.
+//! The step before all others: a number of workers that the work raised is said in the status before pods are made.
+//! Whoever watches sees it at once, though pods of many clusters wait to be made; and an operator that is ended in the
+//! middle leaves behind what it was at.
+//!
+//! A lowered number is not: which workers go is part of the decision, and is done in the look that decides it.
 
 use crate::context::Context;
 use crate::core::cluster::ValidatedCluster;
@@ -14,9 +16,10 @@ use crate::memory::Memory;
 use crate::reconcile::{decide, is_ours, previous};
 use crate::status_patch::write_status;
 use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus};
+use std::cmp::Ordering;
 use tracing::debug;
 
-/// Says a new wanted number, if there is one. What cannot be said now is said at the end of the look.
+/// Says a raised number, if there is one. What cannot be said now is said at the end of the look.
 pub(crate) async fn announce(cluster: &DaskLikeCluster, context: &Context) {
     if !is_ours(cluster) || !may_follow_work(cluster) {
         return;
@@ -79,12 +82,18 @@ fn may_follow_work(cluster: &DaskLikeCluster) -> bool {
             .any(|pool| pool.pool.autoscaling.is_some())
 }
 
-/// A number that the work changed. One that the spec changed is known to whoever changed it.
+/// Whether the work raised a number and lowered none. One that the spec changed is known to whoever changed it.
 fn is_news(cluster: &ValidatedCluster, plan: &Plan, previous: &DaskLikeClusterStatus) -> bool {
-    let wanted = cluster.pools.iter().zip(&plan.sizing.desired);
-    previous.observed_generation == Some(cluster.generation)
-        && wanted.into_iter().any(|(pool, desired)| {
-            let known = previous.pools.iter().find(|known| known.name == pool.name);
-            known.is_some_and(|known| i64::from(known.desired) != i64::from(*desired))
+    let known = |name: &str| previous.pools.iter().find(|known| known.name == name);
+    let pools = cluster.pools.iter().zip(&plan.sizing.desired);
+    let changes: Vec<Ordering> = pools
+        .filter_map(|(pool, desired)| {
+            Some(i64::from(*desired).cmp(&known(&pool.name)?.desired.into()))
         })
+        .collect();
+    let mut scaled = plan.sizing.scaled.iter().flatten();
+    previous.observed_generation == Some(cluster.generation)
+        && changes.contains(&Ordering::Greater)
+        && !changes.contains(&Ordering::Less)
+        && scaled.all(|scaled| scaled.decision.retire.is_empty())
 }

@@ -82,7 +82,9 @@ async fn measure(
     let began = Instant::now();
     schedulers.say(Work::Long);
     let grown = tokio::time::timeout(PATIENCE, watch).await???;
-    let used = operator.usage()?.cpu.saturating_sub(before.usage.cpu);
+    // The pods come after the words.
+    let after = operator.settled().await?;
+    let used = after.usage.cpu.saturating_sub(before.usage.cpu);
     let mut seconds: Vec<f64> = grown
         .iter()
         .map(|moment| moment.duration_since(began).as_secs_f64())

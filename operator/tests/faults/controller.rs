@@ -5,7 +5,7 @@ use crate::fake_api::fault::{ALL, Fault, Faults, Life};
 use crate::fake_api::normal::normal;
 use crate::fake_api::{FakeApi, kubelet};
 use dasklike_operator::clock::Clock;
-use dasklike_operator::core::demand::{Demand, PoolDemand};
+use dasklike_operator::core::demand::{Demand, PoolDemand, WorkerDemand};
 use dasklike_operator::core::health::Limits;
 use dasklike_operator::core::names::ClusterKey;
 use dasklike_operator::demand::{Demands, Endpoints};
@@ -76,6 +76,18 @@ impl World {
 
     fn writes(&self) -> u64 {
         self.current.lock().unwrap().writes()
+    }
+
+    /// The cluster's scheduler says that its pool has this to do.
+    fn work(&self, cluster: &str, pool: PoolDemand) {
+        let demand = Demand {
+            epoch: 1,
+            unfinished_jobs: u32::from(pool.ready_tasks > 0),
+            idle_since: (pool.ready_tasks == 0).then(|| self.clock.now()),
+            pools: BTreeMap::from([("default".to_owned(), pool)]),
+            received: self.clock.now(),
+        };
+        self.demands.put(&ClusterKey::new("lab", cluster), demand);
     }
 
     /// Waits until nothing changes any more.
@@ -361,21 +373,8 @@ async fn a_number_that_the_work_raises_is_said_before_pods_are_made() {
         queue_seconds: 1000.0,
         ..PoolDemand::default()
     };
-    let demand = Demand {
-        epoch: 1,
-        pools: BTreeMap::from([("default".to_owned(), work)]),
-        unfinished_jobs: 1,
-        idle_since: None,
-        received: world.clock.now(),
-    };
-    world.demands.put(&ClusterKey::new("lab", "one"), demand);
-    let pods: Api<Pod> = Api::namespaced(world.api.person(), "lab");
-    let made = timeout(LIMIT, async {
-        while pods.list(&ListParams::default()).await.unwrap().items.len() < 4 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    });
-    made.await.expect("three workers are made");
+    world.work("one", work);
+    world.settle("there is work").await;
     let seen = world.api.take_seen();
     let first = |verb: &str, resource: &str| {
         let found = seen
@@ -387,6 +386,27 @@ async fn a_number_that_the_work_raises_is_said_before_pods_are_made() {
         first("patch", "dasklikeclusters/status") < first("create", "pods"),
         "{seen:?}"
     );
+
+    // There is none any more: the number only falls, and the workers go.
+    let idle = WorkerDemand {
+        slots: 1,
+        idle_seconds: 1000.0,
+        ..WorkerDemand::default()
+    };
+    let workers = (0..3).map(|i| (format!("one-default-{i}"), idle.clone()));
+    let none = PoolDemand {
+        workers: workers.collect(),
+        ..PoolDemand::default()
+    };
+    world.work("one", none);
+    world.settle("there is no work").await;
+    let pods: Api<Pod> = Api::namespaced(world.api.person(), "lab");
+    let left = pods.list(&ListParams::default()).await.unwrap();
+    assert_eq!(left.items.len(), 1, "the scheduler stays");
+    let told = clusters.get("one").await.unwrap().status.unwrap();
+    let to: Vec<i32> = told.scaling_decisions.iter().map(|d| d.to).collect();
+    assert_eq!((to.first(), to.last()), (Some(&0), Some(&3)), "{to:?}");
+    assert!(to.is_sorted(), "the latest first: {to:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,11 +22,22 @@ pub(super) fn variable(name: &str) -> std::ffi::OsString {
 /// The API server, as the administrator.
 pub async fn client() -> Client {
     dasklike::start::tls();
+    Client::try_from(config().await).expect("no client can be made")
+}
+
+async fn config() -> Config {
     let kubeconfig = Kubeconfig::read_from(kubeconfig()).expect("the kubeconfig cannot be read");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
-        .expect("the kubeconfig names no cluster");
-    Client::try_from(config).expect("no client can be made")
+        .expect("the kubeconfig names no cluster")
+}
+
+/// The API server's address, as `host:port`.
+pub(super) async fn api_server() -> String {
+    let url = config().await.cluster_url;
+    let host = url.host().expect("the kubeconfig names a server");
+    let port = url.port_u16().unwrap_or(443);
+    format!("{host}:{port}")
 }
 
 /// This machine's address as pods see it: the one it would speak to the node from.
