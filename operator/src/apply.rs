@@ -7,12 +7,12 @@ use crate::core::hash;
 use crate::error::{Error, is};
 use crate::memory::{Applied, Memory};
 use crate::object_index::{Kind, Observed};
+use crate::slim::SlimMeta;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Resource};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
 /// Applies what is not as it should be, all at once. `protect` is the plan's word about the budget.
@@ -72,7 +72,7 @@ async fn one<K>(
 ) -> Result<Applied, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    K: Serialize + DeserializeOwned + Clone + Debug,
+    K: Serialize + Debug,
 {
     let hash = hash::of(&serde_json::to_value(&object).unwrap_or_default());
     let observed = context.objects.get(kind, &cluster.key);
@@ -87,7 +87,7 @@ where
     if observed.is_some_and(|object| object.is_of_another(&cluster.uid)) {
         return Err(Error::name_taken(&title));
     }
-    let api: Api<K> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
+    let api: Api<SlimMeta<K>> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
     let applied = api
         .patch(
             &name,
@@ -96,7 +96,7 @@ where
         )
         .await
         .map_err(|error| Error::of("apply", &title, error))?;
-    let observed = Observed::new(kind, applied.meta());
+    let observed = Observed::new(kind, &applied.metadata);
     let version = observed.version.clone();
     context.objects.applied(kind, &cluster.key, observed);
     Ok(Applied { hash, version })
@@ -119,7 +119,7 @@ async fn budget(
         Some(false) if context.objects.get(kind, &cluster.key).is_none() => Ok(None),
         Some(false) => {
             let name = cluster.key.disruption_budget();
-            let api: Api<PodDisruptionBudget> =
+            let api: Api<SlimMeta<PodDisruptionBudget>> =
                 Api::namespaced(context.client.clone(), &cluster.key.namespace);
             match api.delete(&name, &DeleteParams::default()).await {
                 Err(error) if !is(&error, 404) => Err(Error::of(

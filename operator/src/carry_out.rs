@@ -12,8 +12,8 @@ use crate::slim::SlimPod;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
+use kube::{Api, Resource};
 
 /// Requests of one cluster that are under way at once. The API server's own fairness is the only other limit.
 const IN_FLIGHT: usize = 32;
@@ -49,7 +49,7 @@ pub(crate) async fn carry_out(
     make_pods: bool,
 ) -> Done {
     let mut done = Done::default();
-    let api: Api<Pod> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
+    let api: Api<SlimPod> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
     let deletes: Vec<BoxFuture<'_, Result<Delete, Error>>> = plan
         .deletes()
         .map(|delete| let_go(cluster, context, &api, delete.clone()).boxed())
@@ -110,16 +110,16 @@ fn wanted<'a>(cluster: &'a ValidatedCluster, plan: &'a Plan) -> impl Iterator<It
 async fn make(cluster: &ValidatedCluster, context: &Context, pod: Pod) -> Result<(), Error> {
     let name = pod.metadata.name.clone().unwrap_or_default();
     let object = format!("pod {name}");
-    let api: Api<Pod> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
-    match api.create(&PostParams::default(), &pod).await {
+    match create(context, &cluster.key.namespace, &pod).await {
         Ok(made) => {
-            context.pods.created(&slim(made));
+            context.pods.created(&made);
             Ok(())
         }
         // An earlier attempt whose answer was lost made it, or it is somebody else's.
         Err(error) if is(&error, 409) => {
             // A list of one: pods are listed anyway, so no right to read them one by one is needed.
             let named = ListParams::default().fields(&format!("metadata.name={name}"));
+            let api: Api<SlimPod> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
             let found = api
                 .list(&named)
                 .await
@@ -127,7 +127,7 @@ async fn make(cluster: &ValidatedCluster, context: &Context, pod: Pod) -> Result
             match found.items.into_iter().next() {
                 None => Err(Error::of("create", &object, error)),
                 Some(pod) if is_owned(&pod.metadata, &cluster.uid) => {
-                    context.pods.created(&slim(pod));
+                    context.pods.created(&pod);
                     Ok(())
                 }
                 Some(_) => Err(Error::name_taken(&object)),
@@ -137,10 +137,20 @@ async fn make(cluster: &ValidatedCluster, context: &Context, pod: Pod) -> Result
     }
 }
 
+/// As `Api::create`, of whose answer only a little is read.
+async fn create(context: &Context, namespace: &str, pod: &Pod) -> Result<SlimPod, kube::Error> {
+    let body = serde_json::to_vec(pod).map_err(kube::Error::SerdeError)?;
+    let pods = kube::core::Request::new(Pod::url_path(&(), Some(namespace)));
+    let request = pods
+        .create(&PostParams::default(), body)
+        .map_err(kube::Error::BuildRequest)?;
+    context.client.request(request).await
+}
+
 async fn let_go(
     cluster: &ValidatedCluster,
     context: &Context,
-    api: &Api<Pod>,
+    api: &Api<SlimPod>,
     delete: Delete,
 ) -> Result<Delete, Error> {
     let params = DeleteParams {
@@ -166,12 +176,5 @@ async fn let_go(
             Ok(delete)
         }
         Err(error) => Err(Error::of("delete", &format!("pod {}", delete.name), error)),
-    }
-}
-
-fn slim(pod: Pod) -> SlimPod {
-    SlimPod {
-        metadata: pod.metadata,
-        status: pod.status.unwrap_or_default(),
     }
 }

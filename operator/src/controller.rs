@@ -14,6 +14,7 @@ use crate::metrics::Outcome;
 use crate::object_index::Kind;
 use crate::reconcile::reconcile;
 use crate::scope_watch::{ClusterWatch, Synced, watch_clusters, watch_objects, watch_pods};
+use crate::slim::SlimMeta;
 use crate::tell::Teller;
 use crate::turns::Turns;
 use dasklike_operator_api::DaskLikeCluster;
@@ -23,14 +24,11 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
-use serde::de::DeserializeOwned;
 use std::convert::Infallible;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -126,10 +124,10 @@ impl Scope {
     fn watch<K>(&self, kind: Kind, synced: &Arc<Synced>) -> BoxFuture<'static, ()>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-        K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        K: 'static,
     {
         let selected = watcher::Config::default().labels(MANAGED_SELECTOR);
-        let api = self.api::<PartialObjectMeta<K>>();
+        let api = self.api::<SlimMeta<K>>();
         watch_objects(api, selected, kind, self.context.clone(), synced.clone()).boxed()
     }
 

@@ -3,9 +3,9 @@
 use crate::core::labels;
 use crate::core::names::ClusterKey;
 use crate::dirty::Dirty;
+use crate::slim::SlimMeta;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -107,7 +107,7 @@ impl ObjectIndex {
     pub(crate) fn observe<K: Resource>(
         &self,
         kind: Kind,
-        event: Event<PartialObjectMeta<K>>,
+        event: Event<SlimMeta<K>>,
         dirty: &Dirty,
     ) -> bool {
         let mut inner = self.lock();

@@ -3,19 +3,16 @@
 use crate::context::Context;
 use crate::core::names::ClusterKey;
 use crate::object_index::Kind;
-use crate::slim::SlimPod;
+use crate::slim::{SlimCluster, SlimMeta, SlimPod, whole};
 use dasklike_operator_api::DaskLikeCluster;
 use futures::StreamExt;
 use kube::Api;
 use kube::Resource;
-use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{self, Event, watcher};
-use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::warn;
@@ -71,13 +68,13 @@ pub(crate) async fn watch_pods(
 
 /// Watches the metadata of the clusters' objects of one kind.
 pub(crate) async fn watch_objects<K>(
-    api: Api<PartialObjectMeta<K>>,
+    api: Api<SlimMeta<K>>,
     config: watcher::Config,
     kind: Kind,
     context: Arc<Context>,
     synced: Arc<Synced>,
 ) where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Resource<DynamicType = ()> + 'static,
 {
     let mut events = watcher(api, config).default_backoff().boxed();
     let mut first = true;
@@ -180,13 +177,13 @@ fn key(cluster: &DaskLikeCluster) -> Option<ClusterKey> {
 }
 
 /// Watches the clusters themselves.
-pub(crate) async fn watch_clusters(api: Api<DaskLikeCluster>, mut watch: ClusterWatch) {
+pub(crate) async fn watch_clusters(api: Api<SlimCluster>, mut watch: ClusterWatch) {
     let mut events = watcher(api, watcher::Config::default())
         .default_backoff()
         .boxed();
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => watch.observe(event),
+            Ok(event) => watch.observe(whole(event)),
             Err(error) => warn!(%error, watch = "clusters", "a watch failed and is begun anew"),
         }
     }

@@ -1,45 +1,147 @@
-//! A pod as it is read from the API server: without its spec, which is most of it and says nothing new.
+//! Objects as they are read from the API server: without what says nothing new. Most of an object are its spec and its
+//! `managedFields`, of which a reader would make a tree of small allocations to throw it away.
 
+use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterSpec, DaskLikeClusterStatus};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
-use serde::Deserialize;
+use kube::runtime::watcher::Event;
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// An object's metadata alone.
+#[derive(Deserialize)]
+#[serde(bound = "")]
+pub(crate) struct SlimMeta<K> {
+    #[serde(default, deserialize_with = "metadata")]
+    pub(crate) metadata: ObjectMeta,
+    #[serde(skip)]
+    of: PhantomData<fn() -> K>,
+}
 
 /// A pod's metadata and status.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct SlimPod {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "metadata")]
     pub(crate) metadata: ObjectMeta,
     #[serde(default)]
     pub(crate) status: PodStatus,
 }
 
-impl Resource for SlimPod {
-    type DynamicType = ();
-    type Scope = <Pod as Resource>::Scope;
+/// A cluster with slim metadata.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SlimCluster {
+    #[serde(default, deserialize_with = "metadata")]
+    metadata: ObjectMeta,
+    spec: DaskLikeClusterSpec,
+    #[serde(default)]
+    status: Option<DaskLikeClusterStatus>,
+}
 
-    fn kind(_: &()) -> Cow<'_, str> {
-        Pod::kind(&())
-    }
-
-    fn group(_: &()) -> Cow<'_, str> {
-        Pod::group(&())
-    }
-
-    fn version(_: &()) -> Cow<'_, str> {
-        Pod::version(&())
-    }
-
-    fn plural(_: &()) -> Cow<'_, str> {
-        Pod::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
+impl SlimCluster {
+    fn whole(self) -> DaskLikeCluster {
+        DaskLikeCluster {
+            metadata: self.metadata,
+            spec: self.spec,
+            status: self.status,
+        }
     }
 }
+
+/// The same event about the same clusters.
+pub(crate) fn whole(event: Event<SlimCluster>) -> Event<DaskLikeCluster> {
+    match event {
+        Event::Apply(cluster) => Event::Apply(cluster.whole()),
+        Event::Delete(cluster) => Event::Delete(cluster.whole()),
+        Event::Init => Event::Init,
+        Event::InitApply(cluster) => Event::InitApply(cluster.whole()),
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+/// What the operator looks at in metadata.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    labels: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<OwnerReference>>,
+}
+
+fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let slim = Metadata::deserialize(deserializer)?;
+    Ok(ObjectMeta {
+        name: slim.name,
+        namespace: slim.namespace,
+        uid: slim.uid,
+        resource_version: slim.resource_version,
+        generation: slim.generation,
+        creation_timestamp: slim.creation_timestamp,
+        deletion_timestamp: slim.deletion_timestamp,
+        labels: slim.labels,
+        owner_references: slim.owner_references,
+        ..ObjectMeta::default()
+    })
+}
+
+impl<K> Clone for SlimMeta<K> {
+    fn clone(&self) -> SlimMeta<K> {
+        SlimMeta {
+            metadata: self.metadata.clone(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<K> fmt::Debug for SlimMeta<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.metadata.fmt(f)
+    }
+}
+
+/// It has the place of another resource in the API.
+macro_rules! resource_of {
+    ($whole:ty, $slim:ty $(, $generic:ident)?) => {
+        impl$(<$generic: Resource<DynamicType = ()>>)? Resource for $slim {
+            type DynamicType = ();
+            type Scope = <$whole as Resource>::Scope;
+
+            fn kind(_: &()) -> Cow<'_, str> {
+                <$whole>::kind(&())
+            }
+
+            fn group(_: &()) -> Cow<'_, str> {
+                <$whole>::group(&())
+            }
+
+            fn version(_: &()) -> Cow<'_, str> {
+                <$whole>::version(&())
+            }
+
+            fn plural(_: &()) -> Cow<'_, str> {
+                <$whole>::plural(&())
+            }
+
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+        }
+    };
+}
+
+resource_of!(Pod, SlimPod);
+resource_of!(DaskLikeCluster, SlimCluster);
+resource_of!(K, SlimMeta<K>, K);

@@ -5,6 +5,7 @@ use crate::core::names::ClusterKey;
 use crate::core::status::{Write, writing};
 use crate::error::{Error, is};
 use crate::memory::Memory;
+use crate::slim::SlimMeta;
 use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus};
 use jiff::Timestamp;
 use kube::Api;
@@ -34,7 +35,9 @@ pub(crate) async fn write_status(
         },
     };
     let body = json!({"status": change});
-    let api: Api<DaskLikeCluster> = Api::namespaced(context.client.clone(), &key.namespace);
+    // Of the answer only that it came is of interest.
+    let api: Api<SlimMeta<DaskLikeCluster>> =
+        Api::namespaced(context.client.clone(), &key.namespace);
     let params = PatchParams {
         field_manager: Some(crate::FIELD_MANAGER.to_owned()),
         ..PatchParams::default()

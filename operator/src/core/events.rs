@@ -77,11 +77,11 @@ pub fn notes(
         let code = ended
             .exit_code
             .map_or_else(String::new, |code| format!(", exit code {code}"));
-        notes.push(warning(
-            &ended.reason,
-            "Run",
-            format!("pod {} ended: {}{code}", ended.pod, ended.message),
-        ));
+        let told = format!("pod {} ended: {}{code}", ended.pod, ended.message);
+        notes.push(match ended.exit_code {
+            Some(0) => normal(&ended.reason, "Run", told),
+            _ => warning(&ended.reason, "Run", told),
+        });
     }
     notes.extend(next.conditions.iter().filter_map(|new| {
         let old = previous

@@ -127,7 +127,9 @@ impl ObservedPod {
             trouble: trouble(status).map(Box::new),
             disrupted: condition(status, "DisruptionTarget")
                 .is_some_and(|condition| condition.status == "True"),
-            termination: termination(status, created).map(Box::new),
+            termination: termination(status, created)
+                .or_else(|| stopped(status).filter(|_| metadata.deletion_timestamp.is_none()))
+                .map(Box::new),
         };
         Some((key, pod))
     }
@@ -203,7 +205,7 @@ fn trouble(status: &PodStatus) -> Option<Trouble> {
         let reason = waiting.reason.clone()?;
         let message = waiting.message.clone().unwrap_or_default();
         (!ORDINARY.contains(&reason.as_str())).then(|| Trouble {
-            message: short(&format!("container {}: {message}", container.name)),
+            message: short(&of_container(&container.name, Some(&message))),
             reason,
         })
     });
@@ -231,11 +233,7 @@ fn termination(status: &PodStatus, created: Timestamp) -> Option<Termination> {
         .map(|(container, ended)| Termination {
             reason: ended.reason.clone().unwrap_or_else(|| "Error".to_owned()),
             exit_code: Some(ended.exit_code),
-            message: short(&format!(
-                "container {}: {}",
-                container.name,
-                ended.message.as_deref().unwrap_or_default().trim()
-            )),
+            message: short(&of_container(&container.name, ended.message.as_deref())),
             at: ended.finished_at.as_ref().map_or(created, |time| time.0),
         })
         .max_by_key(|ended| ended.at);
@@ -247,6 +245,38 @@ fn termination(status: &PodStatus, created: Timestamp) -> Option<Termination> {
             at: ended.map_or_else(|| disrupted_at(status).unwrap_or(created), |ended| ended.at),
         }),
         _ => ended,
+    }
+}
+
+/// A worker that is stopped from outside finishes its work and ends well. Of an eviction then nothing is left in the pod
+/// but that it has `Succeeded`, without anybody having deleted it.
+fn stopped(status: &PodStatus) -> Option<Termination> {
+    if phase(status) != Phase::Succeeded {
+        return None;
+    }
+    let ends = containers(status).filter_map(|container| {
+        container
+            .state
+            .as_ref()?
+            .terminated
+            .as_ref()?
+            .finished_at
+            .as_ref()
+    });
+    Some(Termination {
+        reason: "Completed".to_owned(),
+        exit_code: Some(0),
+        message:
+            "it was stopped from outside and had finished its work; the pod's events say by whom"
+                .to_owned(),
+        at: ends.map(|time| time.0).max()?,
+    })
+}
+
+fn of_container(name: &str, message: Option<&str>) -> String {
+    match message.map(str::trim) {
+        None | Some("") => format!("container {name}"),
+        Some(message) => format!("container {name}: {message}"),
     }
 }
 
@@ -330,13 +360,18 @@ mod tests {
             (end.reason.as_str(), end.exit_code),
             ("OOMKilled", Some(137))
         );
-        assert_eq!(
-            observe(json!({"phase": "Succeeded", "containerStatuses": [
+        assert_eq!(end.message, "container worker");
+    }
+
+    #[test]
+    fn a_worker_that_was_stopped_from_outside_says_so() {
+        let ended = json!({"terminated": {
+            "reason": "Completed", "exitCode": 0, "finishedAt": "2026-01-01T00:00:09Z"}});
+        let pod = observe(json!({"phase": "Succeeded", "containerStatuses": [
             {"name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
-             "state": ended("Completed", 0, "2026-01-01T00:00:09Z")}]}))
-            .termination,
-            None
-        );
+             "state": ended}]}));
+        let end = pod.termination.unwrap();
+        assert_eq!((end.reason.as_str(), end.exit_code), ("Completed", Some(0)));
     }
 
     #[test]
