@@ -44,7 +44,8 @@ async fn say(
 ) {
     let now = context.clock.now();
     let previous = previous(cluster, memory);
-    let plan = decide(validated, context, memory, &previous, now);
+    let pods = context.pods.of(&validated.key);
+    let plan = decide(validated, context, memory, &previous, &pods, now);
     if plan.delete_cluster || !is_news(validated, &plan, &previous) {
         return;
     }
@@ -55,7 +56,8 @@ async fn say(
         validated,
         Facts {
             plan: &plan,
-            pods: &context.pods.of(&validated.key),
+            pods: &pods,
+            before: &pods,
             demand: context.demands.get(&validated.key).as_ref(),
             refusals: refusals.map_or(&[], |refused| &refused.refusals),
             previous: &previous,

@@ -49,6 +49,19 @@ pub struct Endpoint {
     pub ip: IpAddr,
     /// None where `tls.mode` is `Disabled`.
     pub tls: Option<EndpointTls>,
+    /// What the scheduler is told of workers that come.
+    pub shapes: Vec<WorkerShape>,
+}
+
+/// What each worker of a pool is like, as far as the spec says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerShape {
+    /// The pool's name.
+    pub pool: String,
+    /// Threads that compute.
+    pub slots: u32,
+    /// Bytes that it may hold.
+    pub memory_limit: u64,
 }
 
 /// What a client needs to trust a scheduler and to be trusted.

@@ -5,7 +5,7 @@ use crate::apply::apply;
 use crate::carry_out::{Done, carry_out};
 use crate::certify::certify;
 use crate::context::Context;
-use crate::core::cluster::ValidatedCluster;
+use crate::core::cluster::{Pool, ValidatedCluster};
 use crate::core::events::notes;
 use crate::core::names::ClusterKey;
 use crate::core::observed::Pods;
@@ -13,7 +13,7 @@ use crate::core::plan::{Plan, Seen, plan};
 use crate::core::status::{self, Facts, Refusal};
 use crate::core::validate::{self, validate};
 use crate::decision_log::log_decisions;
-use crate::demand::{Endpoint, EndpointTls};
+use crate::demand::{Endpoint, EndpointTls, WorkerShape};
 use crate::error::{Error, is};
 use crate::memory::{Memory, Refused};
 use crate::status_patch::write_status;
@@ -62,12 +62,12 @@ pub(crate) fn decide(
     context: &Context,
     memory: &Memory,
     previous: &DaskLikeClusterStatus,
+    pods: &Pods,
     now: Timestamp,
 ) -> Plan {
-    let pods = context.pods.of(&validated.key);
     let demand = context.demands.get(&validated.key);
     let seen = Seen {
-        pods: &pods,
+        pods,
         demand: demand.as_ref(),
         status: previous,
         history: &memory.history,
@@ -105,7 +105,8 @@ async fn look(
         TlsMode::Disabled => Ok(()),
     };
     let demand = context.demands.get(key);
-    let plan = decide(&validated, context, memory, &previous, now);
+    let before = context.pods.of(key);
+    let plan = decide(&validated, context, memory, &previous, &before, now);
     log_decisions(&validated, &plan, memory, now);
     if plan.delete_cluster {
         return delete(cluster, key, context).await;
@@ -120,6 +121,7 @@ async fn look(
         Facts {
             plan: &plan,
             pods: &pods,
+            before: &before,
             demand: demand.as_ref(),
             refusals: &done.refusals,
             previous: &previous,
@@ -218,6 +220,15 @@ fn endpoint(validated: &ValidatedCluster, memory: &Memory, pods: &Pods) -> Optio
         pod_uid: pod.uid.to_string(),
         ip: pod.ip.as_deref()?.parse().ok()?,
         tls,
+        shapes: validated.pools.iter().filter_map(shape).collect(),
+    })
+}
+
+fn shape(pool: &Pool) -> Option<WorkerShape> {
+    Some(WorkerShape {
+        pool: pool.name.clone(),
+        slots: pool.expected_slots.get(),
+        memory_limit: pool.expected_memory?,
     })
 }
 

@@ -1,9 +1,10 @@
 //! The service for an operator: what work there is, as it changes.
 
 use crate::core::demand::{Demand, PoolDemand};
-use crate::core::ids::Instant;
+use crate::core::ids::{Instant, PoolName};
 use crate::driver::{Driver, Input};
 use dasklike_proto_admin::pb;
+use dasklike_proto_engine::convert::pool_from_proto;
 use futures::stream::{BoxStream, StreamExt, unfold};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +27,11 @@ impl pb::admin_server::Admin for AdminService {
 
     async fn watch_demand(
         &self,
-        _: Request<pb::WatchDemandRequest>,
+        request: Request<pb::WatchDemandRequest>,
     ) -> Result<Response<Self::WatchDemandStream>, Status> {
+        for shape in request.into_inner().shapes {
+            self.driver.expect(pool(&shape.pool)?, task_bytes(&shape)?);
+        }
         let watch = Watch {
             driver: self.driver.clone(),
             demand: self.driver.demand(),
@@ -63,6 +67,21 @@ impl pb::admin_server::Admin for AdminService {
             Err(_) => Err(Status::unavailable("the scheduler is ending")),
         }
     }
+}
+
+fn pool(name: &str) -> Result<PoolName, Status> {
+    pool_from_proto(name).map_err(|e| Status::invalid_argument(e.to_string()))
+}
+
+/// What a task of such a worker may hold.
+fn task_bytes(shape: &pb::WorkerShape) -> Result<u64, Status> {
+    let bytes = shape.memory_limit.checked_div(shape.slots.into());
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
+        Status::invalid_argument(format!(
+            "workers of pool {} have {} slots and {} bytes: expected at least one of each",
+            shape.pool, shape.slots, shape.memory_limit
+        ))
+    })
 }
 
 /// `None` for 0, which means never.

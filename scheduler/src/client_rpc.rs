@@ -47,7 +47,7 @@ impl pb::client_server::Client for ClientService {
             .map(|c| (c.dim.into(), c.size))
             .collect();
         let budget = Budget {
-            task_bytes: self.driver.cluster().task_bytes(&pool),
+            task_bytes: self.driver.task_bytes(&pool),
             chunks,
         };
         let lowered = lower(&plan, &budget).map_err(|e| Status::invalid_argument(e.to_string()))?;

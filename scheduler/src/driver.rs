@@ -6,6 +6,7 @@ use crate::core::effect::Effect;
 use crate::core::event::{Event, Submission};
 use crate::core::ids::{ClientId, Epoch, Instant, JobId, PoolName, RequestId, WorkerId};
 use crate::core::{Config, State};
+use crate::expected::Expected;
 use crate::feed::{Ack, Feed, FeedItem, Waiting};
 use crate::view::Viewer;
 use dasklike_graph::protocol::{Block, JobSpec, ToScheduler, ToWorker, WorkerHello};
@@ -26,7 +27,7 @@ const INBOX: usize = 1024;
 const TURN: usize = 64;
 /// How often clients hear of progress, and the dashboard of changes.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-/// The memory that a task may use before any worker has said how much it has.
+/// The memory that a task may use in a pool of whose workers nothing is known yet.
 const DEFAULT_TASK_BYTES: u64 = 512 << 20;
 
 /// Something for the driver.
@@ -94,14 +95,14 @@ pub(crate) struct WorkerBrief {
 }
 
 impl ClusterView {
-    /// What a task may hold so that every slot of every worker of a pool can run one.
-    pub(crate) fn task_bytes(&self, pool: &PoolName) -> u64 {
+    /// What a task may hold so that every slot of every worker of a pool can run one; none without workers.
+    fn task_bytes(&self, pool: &PoolName) -> Option<u64> {
         let shares = self
             .workers
             .iter()
             .filter(|w| w.hello.pool == *pool)
             .map(|w| w.hello.memory_limit / u64::from(w.hello.slots.max(1)));
-        shares.min().unwrap_or(DEFAULT_TASK_BYTES)
+        shares.min()
     }
 }
 
@@ -112,6 +113,8 @@ pub(crate) struct Driver {
     cluster: watch::Receiver<Arc<ClusterView>>,
     demand: watch::Receiver<Arc<Demand>>,
     waiting: Arc<Waiting>,
+    /// What a task may hold in pools that have no workers yet.
+    expected: Arc<Expected>,
     epoch: Epoch,
     origin: Clock,
     clients: Arc<AtomicU64>,
@@ -147,6 +150,7 @@ impl Driver {
             cluster: watched,
             demand: demanded,
             waiting,
+            expected: Arc::default(),
             epoch,
             origin,
             clients: Arc::new(AtomicU64::new(1)),
@@ -180,6 +184,18 @@ impl Driver {
 
     pub(crate) fn cluster(&self) -> Arc<ClusterView> {
         self.cluster.borrow().clone()
+    }
+
+    /// Workers of this pool will have so much for each task.
+    pub(crate) fn expect(&self, pool: PoolName, task_bytes: u64) {
+        self.expected.set(pool, task_bytes);
+    }
+
+    /// What a task of this pool may hold: by its workers, or by what is known of those that will come.
+    pub(crate) fn task_bytes(&self, pool: &PoolName) -> u64 {
+        let connected = self.cluster().task_bytes(pool);
+        let expected = || self.expected.get(pool);
+        connected.or_else(expected).unwrap_or(DEFAULT_TASK_BYTES)
     }
 
     /// A number for a client's stream. The driver hears that the client is gone when the guard is dropped.

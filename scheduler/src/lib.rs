@@ -6,6 +6,7 @@ mod admin_rpc;
 mod client_rpc;
 pub mod core;
 mod driver;
+mod expected;
 mod feed;
 pub mod http;
 mod listen;

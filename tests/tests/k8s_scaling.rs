@@ -199,6 +199,44 @@ async fn each_pool_follows_its_own_queue_and_a_dry_run_only_tells() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a Kubernetes: cargo xtask test --only k8s"]
+async fn a_cluster_without_work_sleeps_is_woken_by_a_job_and_is_deleted_at_last() {
+    with_store(async move |namespace, store| {
+        let Store { input, facts, .. } = &store;
+        let idle = |action: &str| {
+            let worker = slow(json!({"replicas": 2}));
+            json!({"worker": worker, "scheduler": scheduler(),
+                "idle": {"afterSeconds": 3, "action": action}})
+        };
+        apply(&namespace, "demo", idle("ScaleToZero"));
+        let connection = Connection::open(&namespace, "demo").await;
+        asleep(&namespace, "demo").await;
+        let told = get(&namespace, "demo");
+        assert_eq!(condition(&told, "ScalingActive").1, "Idle");
+
+        // The first job of a cluster that sleeps takes longer than it may be idle.
+        let series = try_ndvi_timeseries("demo", connection.contexts(), input).await;
+        series.unwrap().assert_is(STORE, facts);
+        let events = run(&namespace, &["get", "events"]);
+        assert!(events.contains("from 0 to 2 workers: Woken"), "{events}");
+        asleep(&namespace, "demo").await;
+        assert_eq!(reruns(&namespace, "demo-scheduler").await, 0.0);
+
+        // With the other action it goes, and all that is its own.
+        apply(&namespace, "demo", idle("Delete"));
+        until("the cluster to be deleted", SOON, || async {
+            let left = run(&namespace, &["get", "dlc,pods,secrets", "--output=name"]);
+            match left.contains("demo") {
+                true => Err(left),
+                false => Ok(()),
+            }
+        })
+        .await;
+    })
+    .await;
+}
+
 /// The sum of the scene classes, by the workers of a pool.
 fn sum(
     context: Context,

@@ -27,11 +27,18 @@ async fn start() -> (SchedulerHandle, String) {
 }
 
 async fn watch(url: &str) -> Streaming<pb::Demand> {
+    watch_telling(url, Vec::new()).await.unwrap()
+}
+
+async fn watch_telling(
+    url: &str,
+    shapes: Vec<pb::WorkerShape>,
+) -> Result<Streaming<pb::Demand>, tonic::Status> {
     let channel = Connector::tcp(url).unwrap().connect().await.unwrap();
     let answer = AdminClient::new(channel)
-        .watch_demand(pb::WatchDemandRequest {})
+        .watch_demand(pb::WatchDemandRequest { shapes })
         .await;
-    answer.unwrap().into_inner()
+    Ok(answer?.into_inner())
 }
 
 async fn next(stream: &mut Streaming<pb::Demand>) -> pb::Demand {
@@ -41,6 +48,33 @@ async fn next(stream: &mut Streaming<pb::Demand>) -> pb::Demand {
 
 fn pool<'a>(demand: &'a pb::Demand, name: &str) -> Option<&'a pb::PoolDemand> {
     demand.pools.iter().find(|p| p.pool == name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_for_an_empty_pool_is_planned_for_the_workers_that_will_come() {
+    let (scheduler, url) = start().await;
+    let shape = |slots, memory_limit| pb::WorkerShape {
+        pool: "small".into(),
+        slots,
+        memory_limit,
+    };
+    let wrong = watch_telling(&url, vec![shape(0, 32)]).await;
+    assert_eq!(wrong.unwrap_err().code(), tonic::Code::InvalidArgument);
+    let mut stream = watch_telling(&url, vec![shape(4, 32)]).await.unwrap();
+    next(&mut stream).await;
+    // No task can do with eight bytes, which is said before any worker is there.
+    let job = tokio::task::spawn_blocking(move || {
+        let client = Client::connect(&url).unwrap();
+        let array = DataArray::ones(DType::F64, &[("x", 100_000, 10)]).sum(..);
+        let options = ComputeOptions {
+            pool: "small".parse().unwrap(),
+            ..ComputeOptions::default()
+        };
+        compute_with(&client, [&array], &options, |_| ()).map(|_| ())
+    });
+    let said = job.await.unwrap().unwrap_err().to_string();
+    assert!(said.contains("may hold 8:"), "{said}");
+    drop(scheduler);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,22 +23,66 @@ pub(crate) enum Bench {
     Graph,
     Memory,
     Scaling,
+    /// 100 clusters of 1 + 3, and one that grows to 200 workers
     Operator,
+    /// One cluster of 1 + 3 alone
+    OperatorOne,
+    /// 1,000 clusters of 1 + 1
+    OperatorThousand,
+    /// 1,000 clusters of 1 + 9, with a scheduler's stream each
+    OperatorTenThousand,
     Follow,
     Wake,
 }
+
+/// The addresses of kwok's pods. Without anybody there, what the operator does to reach schedulers is measured too.
+const SCHEDULERS: &str = "--scripted-schedulers=10.0.0.0/16";
 
 impl Bench {
     /// The cluster that it measures on, if it does: with fake nodes, or with images for real ones.
     fn cluster(self) -> Result<Option<PathBuf>> {
         match self {
-            Bench::Operator | Bench::Follow => kubernetes::up_with_fake_nodes(100).map(Some),
+            Bench::Operator
+            | Bench::OperatorOne
+            | Bench::OperatorThousand
+            | Bench::OperatorTenThousand
+            | Bench::Follow => kubernetes::up_with_fake_nodes(100).map(Some),
             Bench::Wake => {
                 let kubeconfig = kubernetes::up()?;
                 images::build_and_load(&[], None)?;
                 Ok(Some(kubeconfig))
             }
             _ => Ok(None),
+        }
+    }
+
+    /// What the program is asked for, where that is not this benchmark's name.
+    fn arguments(self) -> Option<&'static [&'static str]> {
+        match self {
+            Bench::Operator => Some(&["operator", SCHEDULERS]),
+            Bench::OperatorOne => Some(&[
+                "operator",
+                "--clusters=1",
+                "--scale-to=0",
+                "--settled-seconds=600",
+                SCHEDULERS,
+            ]),
+            Bench::OperatorThousand => Some(&[
+                "operator",
+                "--clusters=1000",
+                "--workers=1",
+                "--scale-to=0",
+                SCHEDULERS,
+            ]),
+            Bench::OperatorTenThousand => Some(&[
+                "operator",
+                "--clusters=1000",
+                "--workers=9",
+                "--scale-to=0",
+                "--working",
+                SCHEDULERS,
+            ]),
+            _ => None,
         }
     }
 }
@@ -72,7 +116,7 @@ pub(crate) fn run_all(names: &[Bench]) -> Result<()> {
             measure.env(KUBECONFIG, kubeconfig);
         }
         let status = measure
-            .arg(&name)
+            .args(bench.arguments().unwrap_or(&[&name]))
             .env("DASKLIKE_PEERS_PYTHON", &python)
             .current_dir(root()?)
             .stdout(Stdio::from(output))

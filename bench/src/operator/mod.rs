@@ -26,6 +26,32 @@ use std::time::{Duration, Instant};
 /// Requests that either side of a ratio has in flight.
 const IN_FLIGHT: usize = 64;
 
+/// What is asked for of some sizes.
+struct Targets {
+    ready: Target,
+    cpu: Target,
+    memory: Target,
+}
+
+impl Targets {
+    fn of(args: &OperatorArgs) -> Targets {
+        let only = |size, target| match (args.clusters, args.workers) == size {
+            true => target,
+            false => Target::None,
+        };
+        Targets {
+            ready: only((1, 3), Target::AtMost(0.25)),
+            cpu: only((100, 3), Target::AtMost(0.5)),
+            memory: match (args.clusters, args.workers) {
+                (100, 3) => Target::AtMost(20.0),
+                (1000, 1) => Target::AtMost(40.0),
+                (1000, 9) => Target::AtMost(64.0),
+                _ => Target::None,
+            },
+        }
+    }
+}
+
 /// What to measure.
 #[derive(Args)]
 pub(crate) struct OperatorArgs {
@@ -45,6 +71,9 @@ pub(crate) struct OperatorArgs {
     /// are not; needs root. Without it no scheduler tells its demand
     #[arg(long)]
     scripted_schedulers: Option<String>,
+    /// The schedulers have work, and say once a second how much; without it they have none, and repeat it every 5 s
+    #[arg(long)]
+    working: bool,
     #[command(flatten)]
     operator: OperatorProcess,
 }
@@ -55,11 +84,18 @@ pub(crate) fn run(args: &OperatorArgs) -> Result<()> {
     runtime.block_on(measure(args))
 }
 
+fn work(args: &OperatorArgs) -> Work {
+    match args.working {
+        true => Work::Long,
+        false => Work::None,
+    }
+}
+
 async fn measure(args: &OperatorArgs) -> Result<()> {
     let client = args.operator.client().await?;
     let clusters = Clusters::prepare(&client, args.clusters, args.workers).await?;
     let scripted = match &args.scripted_schedulers {
-        Some(range) => Some(schedulers::start(&client, range, Work::Long).await?),
+        Some(range) => Some(schedulers::start(&client, range, work(args)).await?),
         None => None,
     };
     let operator = Operator::start(&args.operator).await?;
@@ -86,6 +122,7 @@ async fn with_operator(
     operator: &Operator,
 ) -> Result<Report> {
     let pods = args.clusters * (1 + args.workers);
+    let targets = Targets::of(args);
     let count = PodCount::start(client, clusters.namespace()).await?;
     let began = Instant::now();
     clusters.apply(client).await?;
@@ -142,20 +179,20 @@ async fn with_operator(
         "until all clusters are Ready",
         ready.as_secs_f64(),
         " s",
-        Target::None,
+        targets.ready,
     );
     report.figure(
         "operator's processor time until then",
         busy.cpu.as_secs_f64(),
         " s",
-        Target::None,
+        targets.cpu,
     );
     settled(args, operator, &mut report).await?;
     if args.scale_to > 0 {
         scale(args, client, clusters, &mut report).await?;
     }
     let peak = operator.usage()?.peak_megabytes;
-    report.figure("operator's peak memory", peak, " MB", Target::None);
+    report.figure("operator's peak memory", peak, " MB", targets.memory);
     Ok(report)
 }
 
@@ -180,7 +217,10 @@ async fn settled(args: &OperatorArgs, operator: &Operator, report: &mut Report) 
         &format!("settled, processor time in {} s", args.settled_seconds),
         cpu.as_secs_f64(),
         " s",
-        Target::None,
+        match (args.clusters, args.settled_seconds) {
+            (100, 60) => Target::AtMost(0.05),
+            _ => Target::None,
+        },
     );
     Ok(())
 }

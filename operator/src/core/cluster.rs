@@ -56,6 +56,8 @@ pub struct Pool {
     pub slots: u32,
     /// The threads that a worker is expected to have, until one has told.
     pub expected_slots: NonZeroU32,
+    /// The bytes that a worker is expected to have; none where its container has no limit.
+    pub expected_memory: Option<u64>,
     /// Bounds and rules for following the work.
     pub autoscaling: Option<Policy>,
     /// How many may be missing during a replacement.

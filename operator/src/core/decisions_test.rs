@@ -415,6 +415,7 @@ fn after(
     let facts = Facts {
         plan: &plan,
         pods,
+        before: pods,
         demand,
         refusals: &[],
         previous: &previous,

@@ -20,6 +20,7 @@ pub mod merge;
 pub mod names;
 pub mod observed;
 pub mod plan;
+mod quantity;
 pub mod scheduler;
 pub mod sizing;
 pub mod status;

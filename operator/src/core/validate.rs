@@ -7,6 +7,7 @@ use super::cluster::{MaxUnavailable, Part, Pool, ValidatedCluster};
 use super::hash;
 use super::labels::{self, Labels};
 use super::names::{ClusterKey, DEFAULT_POOL};
+use super::quantity;
 use super::template;
 use dasklike_operator_api::{
     Autoscaling, ComputeResources, DaskLikeCluster, PoolSpec, RawTemplate, reasons,
@@ -220,6 +221,7 @@ fn pool(
         replicas: count(&format!("{field}.replicas"), spec.replicas)?,
         slots,
         expected_slots: NonZeroU32::new(slots).unwrap_or_else(|| processors(&part.resources)),
+        expected_memory: limit(&part.resources, "memory").map(|bytes| bytes as u64),
         autoscaling: autoscaling
             .map(|autoscaling| policy(&format!("{field}.autoscaling"), autoscaling))
             .transpose()?,
@@ -231,16 +233,13 @@ fn pool(
 
 /// The CPU limit as whole processors, as the kubelet tells it to the container; 1 where there is none to read.
 fn processors(resources: &ResourceRequirements) -> NonZeroU32 {
-    let limit = resources
-        .limits
-        .as_ref()
-        .and_then(|limits| limits.get("cpu"));
-    let whole = limit.and_then(|Quantity(text)| match text.strip_suffix('m') {
-        Some(thousandths) => Some(thousandths.parse::<f64>().ok()? / 1000.0),
-        None => text.parse().ok(),
-    });
+    let whole = limit(resources, "cpu");
     // A cast of a float keeps to the bounds of the integer.
     NonZeroU32::new(whole.unwrap_or(1.0).ceil() as u32).unwrap_or(NonZeroU32::MIN)
+}
+
+fn limit(resources: &ResourceRequirements, name: &str) -> Option<f64> {
+    quantity::number(resources.limits.as_ref()?.get(name)?)
 }
 
 fn policy(field: &str, spec: &Autoscaling) -> Result<Policy, Error> {

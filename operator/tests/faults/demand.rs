@@ -220,6 +220,7 @@ fn endpoint(pod_uid: &str, ip: IpAddr) -> Endpoint {
         pod_uid: pod_uid.into(),
         ip,
         tls: None,
+        shapes: Vec::new(),
     }
 }
 

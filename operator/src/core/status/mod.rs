@@ -44,6 +44,8 @@ pub struct Facts<'a> {
     pub plan: &'a Plan,
     /// The pods, after acting.
     pub pods: &'a Pods,
+    /// The pods that were acted upon: those that ended are gone after it, and how they ended is told.
+    pub before: &'a Pods,
     /// What the scheduler says.
     pub demand: Option<&'a Demand>,
     /// What the API server did not want.
@@ -187,9 +189,8 @@ fn last_scale(facts: Facts<'_>, desired: i32, now: Timestamp) -> Option<LastScal
 /// The latest end with an error, also of a pod that is gone.
 fn last_termination(facts: Facts<'_>) -> Option<LastTermination> {
     let kept = facts.previous.last_termination.clone();
-    let seen = facts
-        .pods
-        .iter()
+    let seen = (facts.before.iter())
+        .chain(facts.pods.iter())
         .filter_map(|(name, pod)| termination(name, pod))
         .max_by(|a, b| (a.time.0, &a.pod).cmp(&(b.time.0, &b.pod)));
     match (seen, kept) {

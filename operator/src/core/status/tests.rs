@@ -28,6 +28,7 @@ fn say(
     let facts = Facts {
         plan: &plan,
         pods,
+        before: pods,
         demand,
         refusals,
         previous,
@@ -591,4 +592,43 @@ fn a_status_is_the_same_after_a_round_trip() {
     let text: Value = serde_json::to_value(&status).unwrap();
     let back: DaskLikeClusterStatus = serde_json::from_value(text).unwrap();
     assert_eq!(back, status);
+}
+
+/// Its pod is deleted in the very look that sees how it ended.
+#[test]
+fn an_end_is_told_though_its_pod_is_gone() {
+    let cluster = two();
+    let fleet = || Fleet::new(&cluster).scheduler().workers(0..2);
+    let before = fleet().but("demo-default-0", |pod| {
+        pod.phase = Phase::Succeeded;
+        pod.termination = Some(Box::new(Termination {
+            reason: "Completed".to_owned(),
+            exit_code: Some(0),
+            message: "it was stopped".to_owned(),
+            at: at(5),
+        }));
+    });
+    let mut after = before.pods.clone();
+    after.remove("demo-default-0");
+    let (history, previous) = (History::default(), DaskLikeClusterStatus::default());
+    let seen = Seen {
+        pods: &before.pods,
+        demand: None,
+        status: &previous,
+        history: &history,
+    };
+    let plan = plan(&cluster, seen, at(100));
+    let facts = Facts {
+        plan: &plan,
+        pods: &after,
+        before: &before.pods,
+        demand: None,
+        refusals: &[],
+        previous: &previous,
+    };
+    let told = status(&cluster, facts, at(100)).last_termination.unwrap();
+    assert_eq!(
+        (told.pod.as_str(), told.reason.as_str()),
+        ("demo-default-0", "Completed")
+    );
 }

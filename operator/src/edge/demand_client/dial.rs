@@ -1,14 +1,14 @@
 //! One connection to one scheduler: a socket, TLS if the cluster has it, HTTP/2, the gRPC call.
 
-use super::Shared;
 use super::credentials::CredentialsError;
-use crate::core::names::{ClusterKey, GRPC_PORT};
+use crate::core::names::GRPC_PORT;
 use crate::demand::Endpoint;
 use dasklike_proto_admin::pb::admin_client::AdminClient;
-use dasklike_proto_admin::pb::{Demand, WatchDemandRequest};
+use dasklike_proto_admin::pb::{Demand, WatchDemandRequest, WorkerShape};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
@@ -65,36 +65,48 @@ pub(super) struct Stream {
 /// What moves the bytes of a connection.
 pub(super) type Driver = futures::future::BoxFuture<'static, Result<(), hyper::Error>>;
 
-/// Opens the stream.
+/// Opens the stream, with this configuration where the cluster has TLS.
 pub(super) async fn dial(
-    shared: &Arc<Shared>,
-    cluster: &ClusterKey,
-    endpoint: Endpoint,
+    endpoint: &Endpoint,
+    config: Option<Arc<ClientConfig>>,
 ) -> Result<Stream, DialError> {
     let address = SocketAddr::new(endpoint.ip, GRPC_PORT);
+    let request = request(endpoint);
     let socket = async {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         Ok(socket)
     };
-    let Some(tls) = &endpoint.tls else {
-        let socket = socket.await;
-        let socket = socket.map_err(|source| DialError::Connect { address, source })?;
-        return call(socket, address).await;
-    };
-    let config = shared.credentials.read(cluster, tls).await?;
-    let name = ServerName::try_from(tls.server_name.clone())
-        .map_err(|_| DialError::ServerName(tls.server_name.clone()))?;
     let socket = socket.await;
     let socket = socket.map_err(|source| DialError::Connect { address, source })?;
-    let secured = TlsConnector::from(Arc::new(config)).connect(name, socket);
+    let (Some(tls), Some(config)) = (&endpoint.tls, config) else {
+        return call(socket, address, request).await;
+    };
+    let name = ServerName::try_from(tls.server_name.clone())
+        .map_err(|_| DialError::ServerName(tls.server_name.clone()))?;
+    let secured = TlsConnector::from(config).connect(name, socket);
     let secured = secured
         .await
         .map_err(|source| DialError::Handshake { address, source })?;
-    call(secured, address).await
+    call(secured, address, request).await
 }
 
-async fn call<S>(socket: S, address: SocketAddr) -> Result<Stream, DialError>
+fn request(endpoint: &Endpoint) -> WatchDemandRequest {
+    let shapes = endpoint.shapes.iter().map(|shape| WorkerShape {
+        pool: shape.pool.clone(),
+        slots: shape.slots,
+        memory_limit: shape.memory_limit,
+    });
+    WatchDemandRequest {
+        shapes: shapes.collect(),
+    }
+}
+
+async fn call<S>(
+    socket: S,
+    address: SocketAddr,
+    request: WatchDemandRequest,
+) -> Result<Stream, DialError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -106,7 +118,7 @@ where
     let mut client = AdminClient::with_origin(Sender(sender), origin);
     let answer = tokio::select! {
         biased;
-        answer = client.watch_demand(WatchDemandRequest {}) => answer,
+        answer = client.watch_demand(request) => answer,
         // The connection ends before the call does, which then says why.
         ended = &mut connection => {
             ended?;

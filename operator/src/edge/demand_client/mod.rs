@@ -141,11 +141,12 @@ fn follow(shared: &Arc<Shared>, cluster: ClusterKey, endpoint: Endpoint) -> Foll
     }
 }
 
-/// Whether it is the same scheduler, reached in the same way.
+/// Whether it is the same scheduler, reached in the same way and told the same.
 fn same_place(one: &Endpoint, other: &Endpoint) -> bool {
     let place = |e: &Endpoint| {
         let tls = e.tls.as_ref();
         tls.map(|t| (t.secret.clone(), t.server_name.clone()))
     };
-    one.pod_uid == other.pod_uid && one.ip == other.ip && place(one) == place(other)
+    let same = one.pod_uid == other.pod_uid && one.ip == other.ip;
+    same && place(one) == place(other) && one.shapes == other.shapes
 }

@@ -10,8 +10,24 @@ pub struct DrainWorkerRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DrainWorkerReply {}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct WatchDemandRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchDemandRequest {
+    /// What workers that come will be like: a job that comes to a pool without workers is planned for these. Others that
+    /// were told before stay.
+    #[prost(message, repeated, tag = "1")]
+    pub shapes: ::prost::alloc::vec::Vec<WorkerShape>,
+}
+/// What each worker of a pool is like.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkerShape {
+    #[prost(string, tag = "1")]
+    pub pool: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub slots: u32,
+    /// Bytes that a worker may hold.
+    #[prost(uint64, tag = "3")]
+    pub memory_limit: u64,
+}
 /// The work that a scheduler has.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Demand {
