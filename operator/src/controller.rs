@@ -33,6 +33,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 
+/// Clusters that have something to say, or wait for their turn to be worked on; the others wait by name alone.
+const WAITING: u16 = 256;
+
 /// Looks after clusters until `stop` comes to its end, then finishes what is under way.
 pub async fn run(
     client: Client,
@@ -151,8 +154,9 @@ impl Scope {
             context.clone(),
             reader,
             Box::pin(queue(context.clone(), synced.clone()).take_until(stop)),
-            // Not bounded here: `Turns` bounds all scopes together.
-            Config::default(),
+            // `Turns` bounds the work of all scopes together. Here those are bounded that wait for a turn: at each step
+            // of one of them all are asked how they are.
+            Config::default().concurrency(WAITING),
         )
         .for_each(|result| async move {
             if let Err(error) = result {
@@ -192,12 +196,13 @@ fn queue(
 }
 
 async fn look(cluster: Arc<DaskLikeCluster>, context: Arc<Context>) -> Result<Action, Error> {
-    announce(&cluster, &context).await;
+    // Boxed, so that those who wait are small.
+    Box::pin(announce(&cluster, &context)).await;
     let turn = context.turns.act().await;
     let counted = context
         .progress
         .reconcile(ClusterKey::of(&cluster).to_string());
-    let again = reconcile(cluster, context.clone()).await;
+    let again = Box::pin(reconcile(cluster, context.clone())).await;
     counted.end(match &again {
         Ok(_) => Outcome::Success,
         Err(_) => Outcome::Error,

@@ -23,6 +23,8 @@ pub(crate) struct Memory {
     pub(crate) status: Option<(DaskLikeClusterStatus, Timestamp)>,
     /// The status of a write whose answer was an error or never came: the object has it, or not.
     pub(crate) doubtful: Option<DaskLikeClusterStatus>,
+    /// Since when something is so that is not written yet, for it can wait a little.
+    pub(crate) untold: Option<Timestamp>,
     /// Pods that ended too soon.
     pub(crate) history: History,
     /// What the API server did not want, which is not asked again at every look.

@@ -28,9 +28,15 @@ pub(crate) async fn write_status(
     let value = |status| serde_json::to_value(status).unwrap_or_default();
     let change = match &memory.doubtful {
         Some(doubtful) => rewrite(&[&value(previous), &value(doubtful)], &value(next)),
-        None => match writing(previous, next, written, now) {
-            Write::No => return Ok(None),
-            Write::At(time) => return Ok(Some(time)),
+        None => match writing(previous, next, written, memory.untold, now) {
+            Write::No => {
+                memory.untold = None;
+                return Ok(None);
+            }
+            Write::At(time) => {
+                memory.untold = memory.untold.or(Some(now));
+                return Ok(Some(time));
+            }
             Write::Now => difference(&value(previous), &value(next)),
         },
     };
@@ -49,6 +55,7 @@ pub(crate) async fn write_status(
         Ok(_) => {
             memory.status = Some((next.clone(), now));
             memory.doubtful = None;
+            memory.untold = None;
         }
         // It was deleted meanwhile: nobody will ask how it is.
         Err(error) if is(&error, 404) => {}

@@ -88,8 +88,8 @@ pub(crate) fn counts(copies: &[Copy]) -> String {
 }
 
 /// The workers that the first cluster has beyond its first `kept`.
-pub(crate) fn workers_of_first(copies: &[Copy], kept: usize) -> Vec<Copy> {
-    let prefix = format!("{}-default-", clusters::name(0));
+pub(crate) fn workers_of(copies: &[Copy], number: usize, kept: usize) -> Vec<Copy> {
+    let prefix = format!("{}-default-", clusters::name(number));
     let index = |copy: &Copy| -> Option<usize> {
         let name = copy.object.metadata.name.as_deref()?;
         name.strip_prefix(&prefix)?.parse().ok()

@@ -93,10 +93,10 @@ impl Clusters {
     }
 
     /// Gives the first of them so many workers.
-    pub(crate) async fn scale_first(&self, client: &Client, workers: usize) -> Result<()> {
+    pub(crate) async fn scale(&self, client: &Client, number: usize, workers: usize) -> Result<()> {
         let patch = json!({"spec": {"worker": {"replicas": workers}}});
         let api = api(client);
-        api.patch(&name(0), &PatchParams::default(), &Patch::Merge(patch))
+        api.patch(&name(number), &PatchParams::default(), &Patch::Merge(patch))
             .await?;
         Ok(())
     }

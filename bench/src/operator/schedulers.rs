@@ -29,7 +29,7 @@ use tonic::{Request, Response, Status};
 
 const PORT: u16 = 8786;
 /// A scheduler without work repeats that so often, as the contract asks for at least.
-const REPEAT: Duration = Duration::from_secs(5);
+const REPEAT: Duration = Duration::from_secs(15);
 /// One that works says how much is left; four words a second are allowed.
 const PUSH_EVERY: Duration = Duration::from_secs(1);
 

@@ -20,7 +20,7 @@ pub struct Note {
 }
 
 /// Reasons that come and go in the ordinary course of things and need nobody's attention.
-const ORDINARY: [&str; 8] = [
+pub(crate) const ORDINARY: [&str; 8] = [
     reasons::MISSING,
     reasons::STARTING,
     reasons::TERMINATING,

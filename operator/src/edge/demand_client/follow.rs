@@ -123,7 +123,7 @@ impl Follower {
             mut messages,
             mut connection,
         } = stream;
-        let stale = self.shared.patience.stale;
+        let mut stale = self.shared.patience.stale;
         let mut silent_at = Instant::now() + stale;
         let mut connected = true;
         loop {
@@ -142,6 +142,10 @@ impl Follower {
             };
             match message {
                 Ok(Some(said)) => {
+                    stale = match said.unfinished_jobs {
+                        0 => self.shared.patience.stale_idle,
+                        _ => self.shared.patience.stale,
+                    };
                     silent_at = Instant::now() + stale;
                     self.stale_at = Some(silent_at);
                     self.failures = 0;

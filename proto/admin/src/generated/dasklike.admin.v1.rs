@@ -167,7 +167,7 @@ pub mod admin_client {
             self
         }
         /// What work there is and who could do it: at once, then whenever it changes but at most 4 times a second, and
-        /// at least every 5 seconds. The stream lasts as long as the scheduler.
+        /// at least every 5 seconds, or every 15 while no job is unfinished. The stream lasts as long as the scheduler.
         pub async fn watch_demand(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchDemandRequest>,
@@ -241,7 +241,7 @@ pub mod admin_server {
             + std::marker::Send
             + 'static;
         /// What work there is and who could do it: at once, then whenever it changes but at most 4 times a second, and
-        /// at least every 5 seconds. The stream lasts as long as the scheduler.
+        /// at least every 5 seconds, or every 15 while no job is unfinished. The stream lasts as long as the scheduler.
         async fn watch_demand(
             &self,
             request: tonic::Request<super::WatchDemandRequest>,
