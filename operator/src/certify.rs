@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::core::build;
 use crate::core::certificates::plan;
 use crate::core::cluster::ValidatedCluster;
+use crate::demand::EndpointFiles;
 use crate::error::{Error, is};
 use crate::memory::{Certificates, Memory};
 use crate::object_index::{Kind, Observed};
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
+use std::sync::Arc;
 use tracing::info;
 
 /// Makes the certificates that are missing or old. After it, `memory.certificates` says in which version of the
@@ -75,6 +77,7 @@ pub(crate) async fn certify(
     memory.certificates = Some(Certificates {
         version: observed.version.clone(),
         recheck_at: plan.recheck_at,
+        files: Arc::new(own(&secret)),
     });
     context
         .objects
@@ -125,6 +128,21 @@ async fn create(
             Err(Error::of("create", title, conflict))
         }
         other => other.map_err(|error| Error::of("create", title, error)),
+    }
+}
+
+/// The operator's own part of it.
+fn own(secret: &Secret) -> EndpointFiles {
+    let file = |name: &str| {
+        let data = secret.data.as_ref();
+        data.and_then(|data| data.get(name))
+            .map(|bytes| bytes.0.clone())
+            .unwrap_or_default()
+    };
+    EndpointFiles {
+        ca: file("ca.crt"),
+        certificate: file("operator.crt"),
+        key: file("operator.key"),
     }
 }
 

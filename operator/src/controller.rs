@@ -45,8 +45,8 @@ pub async fn run(
     progress: Progress,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let (teller, telling) = Teller::new(client.clone(), settings.identity.clone());
     let turns = Arc::new(Turns::new(settings.concurrency, progress.clone()));
+    let (teller, telling) = Teller::new(client.clone(), settings.identity.clone(), turns.clone());
     let scopes: Vec<Scope> = match settings.namespaces.as_slice() {
         [] => vec![None],
         some => some.iter().cloned().map(Some).collect(),

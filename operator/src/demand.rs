@@ -9,8 +9,9 @@ pub use crate::core::names::ClusterKey;
 
 use crate::dirty::Dirty;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the schedulers want, by cluster.
 #[derive(Debug, Default)]
@@ -67,12 +68,28 @@ pub struct WorkerShape {
 /// What a client needs to trust a scheduler and to be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointTls {
-    /// The Secret in the cluster's namespace with `ca.crt`, `operator.crt` and `operator.key`.
-    pub secret: String,
-    /// The Secret's version: when it differs, the files are to be read again at the next connect.
-    pub version: String,
     /// The name that the scheduler's certificate must carry.
     pub server_name: String,
+    /// For the next connect; the present one stays when they are renewed.
+    pub files: Arc<EndpointFiles>,
+}
+
+/// The operator's part of a cluster's Secret, as PEM. It made them itself, so nobody has to be asked for them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct EndpointFiles {
+    /// `ca.crt`.
+    pub ca: Vec<u8>,
+    /// `operator.crt`.
+    pub certificate: Vec<u8>,
+    /// `operator.key`.
+    pub key: Vec<u8>,
+}
+
+/// A key must not get into a log.
+impl fmt::Debug for EndpointFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointFiles").finish_non_exhaustive()
+    }
 }
 
 /// The schedulers that can be dialled, by cluster.

@@ -4,11 +4,12 @@
 use crate::core::names::ClusterKey;
 use crate::core::plan::History;
 use crate::core::status::Refusal;
+use crate::demand::EndpointFiles;
 use crate::object_index::Kind;
 use dasklike_operator_api::DaskLikeClusterStatus;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is remembered of one cluster.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +72,8 @@ pub(crate) struct Certificates {
     pub(crate) version: String,
     /// When something in it is to be renewed.
     pub(crate) recheck_at: Timestamp,
+    /// What the scheduler is dialled with.
+    pub(crate) files: Arc<EndpointFiles>,
 }
 
 /// What is remembered of all clusters.

@@ -211,9 +211,8 @@ fn endpoint(validated: &ValidatedCluster, memory: &Memory, pods: &Pods) -> Optio
     let tls = match validated.tls {
         TlsMode::Disabled => None,
         TlsMode::Operator => Some(EndpointTls {
-            secret: validated.key.secret(),
-            version: memory.certificates.as_ref()?.version.clone(),
             server_name: validated.key.scheduler_host(),
+            files: memory.certificates.as_ref()?.files.clone(),
         }),
     };
     Some(Endpoint {

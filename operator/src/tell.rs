@@ -1,21 +1,39 @@
 //! Tells people what happened as Kubernetes Events, beside the work: a slow API server delays no pods.
 
 use crate::core::events::Note;
+use crate::turns::Turns;
 use dasklike_operator_api::DaskLikeCluster;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 /// Events that wait. More are dropped: a story with holes is better than one that stops the work.
 const WAITING: usize = 4096;
 
+/// While clusters wait to be worked on, an event waits too, but no longer than this: whoever reads it later loses
+/// nothing, and the requests are free for pods.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether they still wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// Where events are handed in.
 #[derive(Clone)]
 pub(crate) struct Teller {
-    queue: mpsc::Sender<(Arc<ObjectReference>, Note)>,
+    queue: mpsc::Sender<Told>,
+}
+
+/// What waits to be told.
+struct Told {
+    regarding: Arc<ObjectReference>,
+    note: Note,
+    /// When it is told at the latest.
+    due: Instant,
 }
 
 impl Teller {
@@ -23,6 +41,7 @@ impl Teller {
     pub(crate) fn new(
         client: Client,
         identity: Option<String>,
+        turns: Arc<Turns>,
     ) -> (Teller, impl Future<Output = ()> + use<>) {
         let (queue, waiting) = mpsc::channel(WAITING);
         let reporter = Reporter {
@@ -30,7 +49,7 @@ impl Teller {
             instance: identity,
         };
         let recorder = Recorder::new(client, reporter);
-        (Teller { queue }, publish(recorder, waiting))
+        (Teller { queue }, publish(recorder, waiting, turns))
     }
 
     /// Hands in what happened to a cluster.
@@ -40,15 +59,26 @@ impl Teller {
         }
         let regarding = Arc::new(cluster.object_ref(&()));
         for note in notes {
-            if let Err(error) = self.queue.try_send((regarding.clone(), note)) {
+            let told = Told {
+                regarding: regarding.clone(),
+                note,
+                due: Instant::now() + PATIENCE,
+            };
+            if let Err(error) = self.queue.try_send(told) {
                 warn!(%error, "an event is dropped");
             }
         }
     }
 }
 
-async fn publish(recorder: Recorder, mut waiting: mpsc::Receiver<(Arc<ObjectReference>, Note)>) {
-    while let Some((regarding, note)) = waiting.recv().await {
+async fn publish(recorder: Recorder, mut waiting: mpsc::Receiver<Told>, turns: Arc<Turns>) {
+    while let Some(told) = waiting.recv().await {
+        while turns.are_waited_for() && Instant::now() < told.due {
+            sleep_until(told.due.min(Instant::now() + LOOK_AGAIN)).await;
+        }
+        let Told {
+            regarding, note, ..
+        } = told;
         let event = Event {
             type_: match note.warning {
                 true => EventType::Warning,

@@ -56,6 +56,11 @@ impl Turns {
         permit
     }
 
+    /// Whether somebody waits for a turn to act.
+    pub(crate) fn are_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Waits for a turn to say something.
     pub(crate) async fn speak(&self) -> Word<'_> {
         let spoken = self.spoken.read().await;

@@ -122,7 +122,6 @@ async fn lead(
 ) -> Result<(), RunError> {
     let (demands, endpoints) = (Arc::new(Demands::default()), Arc::new(Endpoints::default()));
     let listening = demand_client::run(
-        client.clone(),
         endpoints.clone(),
         demands.clone(),
         progress.clone(),

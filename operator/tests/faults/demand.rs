@@ -1,10 +1,9 @@
 //! The demand client against scripted schedulers on real sockets. Each has a loopback address of its own, since
 //! the port is always the same.
 
-use crate::fake_api::FakeApi;
 use dasklike_operator::core::health::Limits;
 use dasklike_operator::core::names::{ClusterKey, GRPC_PORT};
-use dasklike_operator::demand::{Demands, Endpoint, EndpointTls, Endpoints};
+use dasklike_operator::demand::{Demands, Endpoint, EndpointFiles, EndpointTls, Endpoints};
 use dasklike_operator::edge::demand_client::{self, Patience};
 use dasklike_operator::edge::progress::Progress;
 use dasklike_operator::metrics::Metrics;
@@ -15,10 +14,6 @@ use dasklike_proto_admin::pb::{
 use futures::StreamExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
-use kube::api::PostParams;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
@@ -26,7 +21,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -159,12 +153,11 @@ struct Client {
 }
 
 impl Client {
-    fn start(api: &FakeApi, patience: Patience) -> Client {
+    fn start(patience: Patience) -> Client {
         let endpoints = Arc::new(Endpoints::default());
         let demands = Arc::new(Demands::default());
         let progress = Progress::new(Metrics::new().unwrap(), Limits::default());
         let work = demand_client::run(
-            api.person(),
             endpoints.clone(),
             demands.clone(),
             progress.clone(),
@@ -231,7 +224,7 @@ fn address(last: u8) -> IpAddr {
 #[tokio::test]
 async fn what_a_scheduler_says_is_known_until_it_is_gone() {
     let scheduler = Scheduler::start(address(1), None).await;
-    let client = Client::start(&FakeApi::new(), Patience::default());
+    let client = Client::start(Patience::default());
     client
         .endpoints
         .set(&cluster(), Some(endpoint("a", address(1))));
@@ -248,7 +241,7 @@ async fn what_a_scheduler_says_is_known_until_it_is_gone() {
 #[tokio::test]
 async fn a_broken_stream_is_opened_again_and_the_last_word_counts_meanwhile() {
     let scheduler = Scheduler::start(address(2), None).await;
-    let client = Client::start(&FakeApi::new(), Patience::default());
+    let client = Client::start(Patience::default());
     client
         .endpoints
         .set(&cluster(), Some(endpoint("a", address(2))));
@@ -276,7 +269,7 @@ async fn silence_makes_the_last_word_stale() {
         stale: Duration::from_millis(300),
         ..Patience::default()
     };
-    let client = Client::start(&FakeApi::new(), patience);
+    let client = Client::start(patience);
     client
         .endpoints
         .set(&cluster(), Some(endpoint("a", address(3))));
@@ -290,7 +283,7 @@ async fn silence_makes_the_last_word_stale() {
 #[tokio::test]
 async fn a_new_pod_s_silence_is_not_filled_with_the_old_one_s_words() {
     let old = Scheduler::start(address(4), None).await;
-    let client = Client::start(&FakeApi::new(), Patience::default());
+    let client = Client::start(Patience::default());
     client
         .endpoints
         .set(&cluster(), Some(endpoint("a", address(4))));
@@ -350,33 +343,22 @@ impl Authority {
         config
     }
 
-    async fn put_secret(&self, api: &FakeApi) {
+    /// What the operator has of such a cluster's Secret.
+    fn files(&self) -> Arc<EndpointFiles> {
         let (certificate, key) =
             self.sign("operator.demo.lab", ExtendedKeyUsagePurpose::ClientAuth);
-        let files = [
-            ("ca.crt", self.issuer.pem()),
-            ("operator.crt", certificate),
-            ("operator.key", key),
-        ];
-        let data = files.map(|(name, text)| (name.to_owned(), ByteString(text.into_bytes())));
-        let mut secret = Secret {
-            data: Some(BTreeMap::from(data)),
-            ..Secret::default()
-        };
-        secret.metadata.name = Some("demo-tls".into());
-        let secrets: Api<Secret> = Api::namespaced(api.person(), "lab");
-        secrets
-            .create(&PostParams::default(), &secret)
-            .await
-            .unwrap();
+        Arc::new(EndpointFiles {
+            ca: self.issuer.pem().into_bytes(),
+            certificate: certificate.into_bytes(),
+            key: key.into_bytes(),
+        })
     }
 }
 
-fn secured(version: &str, ip: IpAddr) -> Endpoint {
+fn secured(authority: &Authority, ip: IpAddr) -> Endpoint {
     Endpoint {
         tls: Some(EndpointTls {
-            secret: "demo-tls".into(),
-            version: version.into(),
+            files: authority.files(),
             server_name: "demo-scheduler.lab.svc".into(),
         }),
         ..endpoint("a", ip)
@@ -385,18 +367,17 @@ fn secured(version: &str, ip: IpAddr) -> Endpoint {
 
 #[tokio::test]
 async fn with_tls_the_two_know_each_other_and_newer_files_leave_the_stream_alone() {
-    let (api, authority) = (FakeApi::new(), Authority::new());
-    authority.put_secret(&api).await;
+    let authority = Authority::new();
     let scheduler =
         Scheduler::start(address(6), Some(authority.server("demo-scheduler.lab.svc"))).await;
-    let client = Client::start(&api, Patience::default());
+    let client = Client::start(Patience::default());
     client
         .endpoints
-        .set(&cluster(), Some(secured("1", address(6))));
+        .set(&cluster(), Some(secured(&authority, address(6))));
     client.wait_for_ready_tasks(Some(1)).await;
     client
         .endpoints
-        .set(&cluster(), Some(secured("2", address(6))));
+        .set(&cluster(), Some(secured(&authority, address(6))));
     scheduler.says.send_replace(Some(2));
     client.wait_for_ready_tasks(Some(2)).await;
     assert_eq!(scheduler.streams(), 1);
@@ -404,8 +385,7 @@ async fn with_tls_the_two_know_each_other_and_newer_files_leave_the_stream_alone
 
 #[tokio::test]
 async fn a_scheduler_of_another_name_or_authority_is_not_believed() {
-    let (api, authority) = (FakeApi::new(), Authority::new());
-    authority.put_secret(&api).await;
+    let authority = Authority::new();
     let other_name = Scheduler::start(
         address(7),
         Some(authority.server("other-scheduler.lab.svc")),
@@ -418,10 +398,10 @@ async fn a_scheduler_of_another_name_or_authority_is_not_believed() {
     .await;
     let plain = Scheduler::start(address(9), None).await;
     for wrong in [&other_name, &other_ca, &plain].into_iter().zip(7..) {
-        let client = Client::start(&api, Patience::default());
+        let client = Client::start(Patience::default());
         client
             .endpoints
-            .set(&cluster(), Some(secured("1", address(wrong.1))));
+            .set(&cluster(), Some(secured(&authority, address(wrong.1))));
         let said = timeout(Duration::from_millis(700), client.demands.changed()).await;
         assert!(said.is_err() || client.demands.get(&cluster()).is_none());
         assert_eq!(wrong.0.streams(), 0);

@@ -1,6 +1,7 @@
 //! One connection to one scheduler: a socket, TLS if the cluster has it, HTTP/2, the gRPC call.
 
-use super::credentials::CredentialsError;
+use super::Shared;
+use super::credentials::{CredentialsError, config};
 use crate::core::names::GRPC_PORT;
 use crate::demand::Endpoint;
 use dasklike_proto_admin::pb::admin_client::AdminClient;
@@ -8,7 +9,6 @@ use dasklike_proto_admin::pb::{Demand, WatchDemandRequest, WorkerShape};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
@@ -65,11 +65,8 @@ pub(super) struct Stream {
 /// What moves the bytes of a connection.
 pub(super) type Driver = futures::future::BoxFuture<'static, Result<(), hyper::Error>>;
 
-/// Opens the stream, with this configuration where the cluster has TLS.
-pub(super) async fn dial(
-    endpoint: &Endpoint,
-    config: Option<Arc<ClientConfig>>,
-) -> Result<Stream, DialError> {
+/// Opens the stream.
+pub(super) async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<Stream, DialError> {
     let address = SocketAddr::new(endpoint.ip, GRPC_PORT);
     let request = request(endpoint);
     let socket = async {
@@ -79,9 +76,10 @@ pub(super) async fn dial(
     };
     let socket = socket.await;
     let socket = socket.map_err(|source| DialError::Connect { address, source })?;
-    let (Some(tls), Some(config)) = (&endpoint.tls, config) else {
+    let Some(tls) = &endpoint.tls else {
         return call(socket, address, request).await;
     };
+    let config = Arc::new(config(&shared.provider, &tls.files)?);
     let name = ServerName::try_from(tls.server_name.clone())
         .map_err(|_| DialError::ServerName(tls.server_name.clone()))?;
     let secured = TlsConnector::from(config).connect(name, socket);

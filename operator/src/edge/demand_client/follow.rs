@@ -2,9 +2,8 @@
 
 use super::dial::{DialError, Stream, dial};
 use super::{Shared, convert};
-use crate::demand::{ClusterKey, Endpoint, EndpointTls};
+use crate::demand::{ClusterKey, Endpoint};
 use jiff::Timestamp;
-use rustls::ClientConfig;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -33,9 +32,6 @@ pub(super) struct Follower {
     shared: Arc<Shared>,
     cluster: ClusterKey,
     endpoint: watch::Receiver<Endpoint>,
-    /// The Secret's version and what was read from it, for the next attempt. An open stream needs neither, and a
-    /// thousand of them would take megabytes.
-    credentials: Option<(String, Arc<ClientConfig>)>,
     /// When what is known stops to count; none if nothing is known.
     stale_at: Option<Instant>,
     /// Attempts in a row that brought no message.
@@ -52,7 +48,6 @@ impl Follower {
             shared,
             cluster,
             endpoint,
-            credentials: None,
             stale_at: None,
             failures: 0,
         }
@@ -79,42 +74,16 @@ impl Follower {
     async fn attempt(&mut self) -> Result<std::convert::Infallible, EndError> {
         let endpoint = self.endpoint.borrow_and_update().clone();
         let patience = self.shared.patience.dial;
-        let config = match &endpoint.tls {
-            None => None,
-            Some(tls) => Some(self.config(tls).await?),
-        };
         let shared = self.shared.clone();
         // Boxed, so that the task is no larger than what it mostly does, which is to listen.
         let dialled = Box::pin(async move {
             // It is never closed, so that an error cannot come.
             let _turn = shared.dials.acquire().await;
-            timeout(patience, dial(&endpoint, config)).await
+            timeout(patience, dial(&shared, &endpoint)).await
         });
         let stream = self.until_stale(dialled).await;
         let stream = stream.map_err(|_| EndError::DialTimeout(patience))??;
-        self.credentials = None;
         self.listen(stream).await
-    }
-
-    /// What to dial with. The Secret is read once for each of its versions, however often nobody answers.
-    async fn config(&mut self, tls: &EndpointTls) -> Result<Arc<ClientConfig>, EndError> {
-        if let Some((version, config)) = &self.credentials
-            && *version == tls.version
-        {
-            return Ok(config.clone());
-        }
-        let (shared, cluster) = (self.shared.clone(), self.cluster.clone());
-        let patience = shared.patience.dial;
-        let read = Box::pin(async {
-            // It is never closed, so that an error cannot come.
-            let _turn = shared.dials.acquire().await;
-            timeout(patience, shared.credentials.read(&cluster, tls)).await
-        });
-        let config = self.until_stale(read).await;
-        let config = config.map_err(|_| EndError::DialTimeout(patience))?;
-        let config = Arc::new(config.map_err(DialError::from)?);
-        self.credentials = Some((tls.version.clone(), config.clone()));
-        Ok(config)
     }
 
     async fn listen(&mut self, stream: Stream) -> Result<std::convert::Infallible, EndError> {

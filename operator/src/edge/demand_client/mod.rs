@@ -10,9 +10,8 @@ mod follow;
 
 use crate::demand::{ClusterKey, Demands, Endpoint, Endpoints};
 use crate::edge::progress::Progress;
-use credentials::Credentials;
 use follow::Follower;
-use kube::Client;
+use rustls::crypto::CryptoProvider;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +47,8 @@ impl Default for Patience {
 struct Shared {
     patience: Patience,
     demands: Arc<Demands>,
-    credentials: Credentials,
+    /// One for all connections.
+    provider: Arc<CryptoProvider>,
     dials: Semaphore,
     open: AtomicUsize,
     progress: Progress,
@@ -97,7 +97,6 @@ impl Drop for Followed {
 
 /// Follows all schedulers of `endpoints` until dropped.
 pub async fn run(
-    client: Client,
     endpoints: Arc<Endpoints>,
     demands: Arc<Demands>,
     progress: Progress,
@@ -106,7 +105,7 @@ pub async fn run(
     let shared = Arc::new(Shared {
         patience,
         demands,
-        credentials: Credentials::new(client),
+        provider: Arc::new(rustls::crypto::ring::default_provider()),
         dials: Semaphore::new(DIALS_AT_ONCE),
         open: AtomicUsize::new(0),
         progress,
@@ -148,7 +147,7 @@ fn follow(shared: &Arc<Shared>, cluster: ClusterKey, endpoint: Endpoint) -> Foll
 fn same_place(one: &Endpoint, other: &Endpoint) -> bool {
     let place = |e: &Endpoint| {
         let tls = e.tls.as_ref();
-        tls.map(|t| (t.secret.clone(), t.server_name.clone()))
+        tls.map(|t| t.server_name.clone())
     };
     let same = one.pod_uid == other.pod_uid && one.ip == other.ip;
     same && place(one) == place(other) && one.shapes == other.shapes
