@@ -97,7 +97,7 @@ const TIMES: u64 = 20;
 pub(crate) fn memory() -> Result<()> {
     let cube = Cube::long()?;
     let limit = cube.decoded_bytes() / TIMES;
-    let (_scheduler, url) = start_scheduler()?;
+    let (_scheduler, url) = start_scheduler(&[])?;
     let worker = Guarded::start(dasklike()?.args([
         "worker",
         "--scheduler",
@@ -144,10 +144,10 @@ pub(crate) fn memory() -> Result<()> {
 }
 
 /// A process that ends with this value.
-struct Guarded(Child);
+pub(crate) struct Guarded(Child);
 
 impl Guarded {
-    fn start(command: &mut Command) -> Result<Guarded> {
+    pub(crate) fn start(command: &mut Command) -> Result<Guarded> {
         let program = command.get_program().to_string_lossy().into_owned();
         command
             .stdin(Stdio::null())
@@ -167,10 +167,11 @@ impl Drop for Guarded {
 }
 
 /// Starts a scheduler on a free port; gives its address, which it says on stderr.
-fn start_scheduler() -> Result<(Guarded, String)> {
+pub(crate) fn start_scheduler(arguments: &[String]) -> Result<(Guarded, String)> {
     let mut scheduler = Guarded::start(
         dasklike()?
             .args(["scheduler", "--port", "0"])
+            .args(arguments)
             .stderr(Stdio::piped()),
     )?;
     let talk = scheduler

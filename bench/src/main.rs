@@ -17,6 +17,7 @@ mod race;
 mod report;
 mod scaling;
 mod slow_server;
+mod tls;
 mod zlib;
 
 use anyhow::Result;
@@ -52,6 +53,8 @@ enum Bench {
     Graph,
     /// A worker's peak memory
     Memory,
+    /// The example over mutual TLS and without
+    Tls,
     /// The Kubernetes operator on fake nodes against a bare client
     Operator(operator::OperatorArgs),
     /// Our scaling policy against those of others, simulated
@@ -74,6 +77,7 @@ fn main() -> Result<()> {
         Bench::Overhead => engine::overhead(),
         Bench::Graph => engine::graph(),
         Bench::Memory => engine::memory(),
+        Bench::Tls => tls::run(),
         Bench::Operator(args) => operator::run(&args),
         Bench::Scaling => scaling::run(),
         Bench::Follow(args) => operator::follow::run(&args),

@@ -218,8 +218,14 @@ async fn a_cluster_without_work_sleeps_is_woken_by_a_job_and_is_deleted_at_last(
         // The first job of a cluster that sleeps takes longer than it may be idle.
         let series = try_ndvi_timeseries("demo", connection.contexts(), input).await;
         series.unwrap().assert_is(STORE, facts);
-        let events = run(&namespace, &["get", "events"]);
-        assert!(events.contains("from 0 to 2 workers: Woken"), "{events}");
+        until("an event that tells of it", SOON, || async {
+            let events = run(&namespace, &["get", "events"]);
+            match events.contains("from 0 to 2 workers: Woken") {
+                true => Ok(()),
+                false => Err(events),
+            }
+        })
+        .await;
         asleep(&namespace, "demo").await;
         assert_eq!(reruns(&namespace, "demo-scheduler").await, 0.0);
 

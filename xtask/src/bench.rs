@@ -22,6 +22,7 @@ pub(crate) enum Bench {
     Overhead,
     Graph,
     Memory,
+    Tls,
     Scaling,
     /// 100 clusters of 1 + 3, and one that grows to 200 workers
     Operator,
