@@ -48,8 +48,7 @@ impl Teller {
             controller: crate::FIELD_MANAGER.to_owned(),
             instance: identity,
         };
-        let recorder = Recorder::new(client, reporter);
-        (Teller { queue }, publish(recorder, waiting, turns))
+        (Teller { queue }, publish(client, reporter, waiting, turns))
     }
 
     /// Hands in what happened to a cluster.
@@ -71,7 +70,12 @@ impl Teller {
     }
 }
 
-async fn publish(recorder: Recorder, mut waiting: mpsc::Receiver<Told>, turns: Arc<Turns>) {
+async fn publish(
+    client: Client,
+    reporter: Reporter,
+    mut waiting: mpsc::Receiver<Told>,
+    turns: Arc<Turns>,
+) {
     while let Some(told) = waiting.recv().await {
         while turns.are_waited_for() && Instant::now() < told.due {
             sleep_until(told.due.min(Instant::now() + LOOK_AGAIN)).await;
@@ -89,6 +93,8 @@ async fn publish(recorder: Recorder, mut waiting: mpsc::Receiver<Told>, turns: A
             action: note.action.to_owned(),
             secondary: None,
         };
+        // A recorder counts events of one reason as one, and only the first would say from what to what.
+        let recorder = Recorder::new(client.clone(), reporter.clone());
         if let Err(error) = recorder.publish(&event, &regarding).await {
             warn!(cluster = ?regarding.name, %error, "an event could not be published");
         }
