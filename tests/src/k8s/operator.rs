@@ -187,7 +187,9 @@ impl Connection {
                 eprintln!("dasklike connect: {line}");
             }
         });
-        let context = contexts.path().join(format!("{name}.json"));
+        // From here on it ends with this value, also when the context never comes.
+        let connection = Connection { child, contexts };
+        let context = connection.contexts().join(format!("{name}.json"));
         until(&format!("the context {name}"), SOON, || async {
             match context.is_file() {
                 true => Ok(()),
@@ -195,7 +197,7 @@ impl Connection {
             }
         })
         .await;
-        Connection { child, contexts }
+        connection
     }
 
     /// The folder of its contexts.
