@@ -37,7 +37,7 @@ pub struct RunArgs {
     #[arg(long, env = "DASKLIKE_DEFAULT_IMAGE", value_name = "IMAGE")]
     pub default_image: String,
     /// Clusters that are worked on at once.
-    #[arg(long, env = "DASKLIKE_CONCURRENCY", value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, env = "DASKLIKE_CONCURRENCY", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
     /// The port of /metrics, /healthz and /readyz.
     #[arg(

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::core::build;
-use crate::core::cluster::ValidatedCluster;
+use crate::core::cluster::{Pool, ValidatedCluster};
 use crate::core::plan::{Delete, Plan};
 use crate::core::scheduler::SchedulerPlan;
 use crate::core::status::Refusal;
@@ -10,10 +10,12 @@ use crate::error::{Error, is};
 use crate::object_index::is_owned;
 use crate::slim::SlimPod;
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::{Api, Resource};
+use tokio::sync::SemaphorePermit;
 
 /// Requests of one cluster that are under way at once. The API server's own fairness is the only other limit.
 const IN_FLIGHT: usize = 32;
@@ -69,82 +71,124 @@ pub(crate) async fn carry_out(
     if !make_pods {
         return done;
     }
-    let creates = wanted(cluster, plan).map(|pod| make(cluster, context, pod).boxed());
-    let mut creates = stream::iter(creates).buffer_unordered(IN_FLIGHT);
-    while let Some(result) = creates.next().await {
-        match result {
-            Ok(()) => {
-                context.progress.metrics().pod_created();
-                done.created += 1;
-            }
-            Err(error) => {
-                let refused = matches!(error, Error::Refused(_));
-                done.note(error);
-                // The next would be refused alike. Those under way are given up with the stream; whether they
-                // were made, the watch will say.
-                if refused {
-                    break;
+    let mut wanted = wanted(cluster, plan).peekable();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        let more = under_way.len() < IN_FLIGHT && wanted.peek().is_some();
+        tokio::select! {
+            biased;
+            turn = context.turns.make(), if more => {
+                // Built when its turn has come: those that wait are a number.
+                if let Some(pod) = wanted.next() {
+                    under_way.push(make(cluster, context, &pod.build(cluster), turn));
                 }
             }
+            Some(made) = under_way.next() => match made {
+                Ok(()) => {
+                    context.progress.metrics().pod_created();
+                    done.created += 1;
+                }
+                Err(error) => {
+                    let refused = matches!(error, Error::Refused(_));
+                    done.note(error);
+                    // The next would be refused alike. Those under way are given up; whether they were made, the
+                    // watch will say.
+                    if refused {
+                        break;
+                    }
+                }
+            },
+            else => break,
         }
     }
     done
 }
 
-/// The pods to make, the scheduler first. Built one by one: a thousand pods at once would be megabytes.
-fn wanted<'a>(cluster: &'a ValidatedCluster, plan: &'a Plan) -> impl Iterator<Item = Pod> + 'a {
-    let scheduler =
-        (plan.scheduler == SchedulerPlan::Create).then(|| build::scheduler_pod(cluster));
+/// A pod that is to be made.
+enum Wanted<'a> {
+    Scheduler,
+    Worker(&'a Pool, u32),
+}
+
+impl Wanted<'_> {
+    fn build(&self, cluster: &ValidatedCluster) -> Pod {
+        match *self {
+            Wanted::Scheduler => build::scheduler_pod(cluster),
+            Wanted::Worker(pool, index) => build::worker_pod(cluster, pool, index),
+        }
+    }
+}
+
+/// The pods to make, the scheduler first.
+fn wanted<'a>(
+    cluster: &'a ValidatedCluster,
+    plan: &'a Plan,
+) -> impl Iterator<Item = Wanted<'a>> + 'a {
+    let scheduler = (plan.scheduler == SchedulerPlan::Create).then_some(Wanted::Scheduler);
     let workers = cluster
         .pools
         .iter()
         .zip(&plan.pools)
-        .flat_map(move |(pool, plan)| {
+        .flat_map(|(pool, plan)| {
             plan.create
                 .iter()
-                .map(move |index| build::worker_pod(cluster, pool, *index))
+                .map(move |index| Wanted::Worker(pool, *index))
         });
     scheduler.into_iter().chain(workers)
 }
 
-async fn make(cluster: &ValidatedCluster, context: &Context, pod: Pod) -> Result<(), Error> {
+/// Makes a pod, of which only the words of the request are kept while it is under way.
+fn make<'a>(
+    cluster: &'a ValidatedCluster,
+    context: &'a Context,
+    pod: &Pod,
+    turn: Option<SemaphorePermit<'a>>,
+) -> impl Future<Output = Result<(), Error>> + Send + use<'a> {
     let name = pod.metadata.name.clone().unwrap_or_default();
-    let object = format!("pod {name}");
-    match create(context, &cluster.key.namespace, &pod).await {
-        Ok(made) => {
-            context.pods.created(&made);
-            Ok(())
-        }
-        // An earlier attempt whose answer was lost made it, or it is somebody else's.
-        Err(error) if is(&error, 409) => {
-            // A list of one: pods are listed anyway, so no right to read them one by one is needed.
-            let named = ListParams::default().fields(&format!("metadata.name={name}"));
-            let api: Api<SlimPod> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
-            let found = api
-                .list(&named)
-                .await
-                .map_err(|error| Error::of("read", &object, error))?;
-            match found.items.into_iter().next() {
-                None => Err(Error::of("create", &object, error)),
-                Some(pod) if is_owned(&pod.metadata, &cluster.uid) => {
-                    context.pods.created(&pod);
-                    Ok(())
-                }
-                Some(_) => Err(Error::name_taken(&object)),
-            }
-        }
-        Err(error) => Err(Error::of("create", &object, error)),
+    let request = create(&cluster.key.namespace, pod);
+    async move {
+        // As `Api::create`, of whose answer only a little is read.
+        let made = match request {
+            Ok(request) => context.client.request::<SlimPod>(request).await,
+            Err(error) => Err(error),
+        };
+        let made = match made {
+            Err(error) if is(&error, 409) => Box::pin(adopt(cluster, context, &name, error)).await,
+            other => other.map_err(|error| Error::of("create", &format!("pod {name}"), error)),
+        };
+        drop(turn);
+        context.pods.created(&made?);
+        Ok(())
     }
 }
 
-/// As `Api::create`, of whose answer only a little is read.
-async fn create(context: &Context, namespace: &str, pod: &Pod) -> Result<SlimPod, kube::Error> {
+fn create(namespace: &str, pod: &Pod) -> Result<http::Request<Vec<u8>>, kube::Error> {
     let body = serde_json::to_vec(pod).map_err(kube::Error::SerdeError)?;
-    let pods = kube::core::Request::new(Pod::url_path(&(), Some(namespace)));
-    let request = pods
+    kube::core::Request::new(Pod::url_path(&(), Some(namespace)))
         .create(&PostParams::default(), body)
-        .map_err(kube::Error::BuildRequest)?;
-    context.client.request(request).await
+        .map_err(kube::Error::BuildRequest)
+}
+
+/// The pod whose name is in use: an earlier attempt whose answer was lost made it, or it is somebody else's.
+async fn adopt(
+    cluster: &ValidatedCluster,
+    context: &Context,
+    name: &str,
+    conflict: kube::Error,
+) -> Result<SlimPod, Error> {
+    let object = format!("pod {name}");
+    // A list of one: pods are listed anyway, so no right to read them one by one is needed.
+    let named = ListParams::default().fields(&format!("metadata.name={name}"));
+    let api: Api<SlimPod> = Api::namespaced(context.client.clone(), &cluster.key.namespace);
+    let found = api
+        .list(&named)
+        .await
+        .map_err(|error| Error::of("read", &object, error))?;
+    match found.items.into_iter().next() {
+        None => Err(Error::of("create", &object, conflict)),
+        Some(pod) if is_owned(&pod.metadata, &cluster.uid) => Ok(pod),
+        Some(_) => Err(Error::name_taken(&object)),
+    }
 }
 
 async fn let_go(

@@ -31,6 +31,7 @@ use kube::{Api, Client, Resource};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 /// Clusters that have something to say, or wait for their turn to be worked on; the others wait by name alone.
@@ -149,13 +150,13 @@ impl Scope {
             self.watch::<PodDisruptionBudget>(Kind::DisruptionBudget, &synced),
         ]);
         let looks = applier(
-            |cluster, context| look(cluster, context).boxed(),
+            |cluster, context| apart(look(cluster, context)).boxed(),
             retry,
             context.clone(),
             reader,
             Box::pin(queue(context.clone(), synced.clone()).take_until(stop)),
-            // `Turns` bounds the work of all scopes together. Here those are bounded that wait for a turn: at each step
-            // of one of them all are asked how they are.
+            // `Turns` bounds the work of all scopes together. Here those are bounded that wait for a turn: when one of
+            // them ends, all are asked how they are.
             Config::default().concurrency(WAITING),
         )
         .for_each(|result| async move {
@@ -193,6 +194,16 @@ fn queue(
         let object = ObjectRef::new(&key.name).within(&key.namespace);
         Ok(ReconcileRequest::from(object))
     })
+}
+
+/// A task of its own, so that a step of one look wakes this look alone. Who drops it ends it.
+async fn apart(look: impl Future<Output = Result<Action, Error>> + Send + 'static) -> Result<Action, Error> {
+    match AbortOnDropHandle::new(tokio::spawn(look)).await {
+        Ok(result) => result,
+        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+        // The runtime is at its end.
+        Err(_) => std::future::pending().await,
+    }
 }
 
 async fn look(cluster: Arc<DaskLikeCluster>, context: Arc<Context>) -> Result<Action, Error> {

@@ -16,6 +16,7 @@ use crate::decision_log::log_decisions;
 use crate::demand::{Endpoint, EndpointTls, WorkerShape};
 use crate::error::{Error, is};
 use crate::memory::{Memory, Refused};
+use crate::object_index::Kind;
 use crate::status_patch::write_status;
 use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus, MANAGED_BY, TlsMode};
 use jiff::Timestamp;
@@ -69,6 +70,10 @@ pub(crate) fn decide(
     let seen = Seen {
         pods,
         demand: demand.as_ref(),
+        protected: context
+            .objects
+            .get(Kind::DisruptionBudget, &validated.key)
+            .is_some(),
         status: previous,
         history: &memory.history,
     };

@@ -9,11 +9,16 @@ use tokio::sync::{RwLock, RwLockReadGuard, Semaphore, SemaphorePermit};
 /// Deeds wait no longer than this for words that get no answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// So many pods are asked for at once, of all clusters together: more would wait in the API server instead.
+const PODS: usize = 64;
+
 /// The turns that there are.
 #[derive(Debug)]
 pub(crate) struct Turns {
     /// So many clusters are worked on at once.
     deeds: Semaphore,
+    /// Of them all, so many pods are made at once.
+    pods: Semaphore,
     /// And of so many is something said at once.
     words: Semaphore,
     /// Who has something to say reads; who acts waits to write, so behind all who spoke up before.
@@ -36,6 +41,7 @@ impl Turns {
     pub(crate) fn new(at_once: u16, progress: Progress) -> Turns {
         Turns {
             deeds: Semaphore::new(usize::from(at_once)),
+            pods: Semaphore::new(PODS),
             words: Semaphore::new(usize::from(at_once)),
             spoken: RwLock::new(()),
             waiting: AtomicUsize::new(0),
@@ -54,6 +60,11 @@ impl Turns {
         let _ = tokio::time::timeout(PATIENCE, self.spoken.write()).await;
         drop(counted);
         permit
+    }
+
+    /// Waits for a turn to make a pod, which lasts until it is dropped.
+    pub(crate) async fn make(&self) -> Option<SemaphorePermit<'_>> {
+        self.pods.acquire().await.ok()
     }
 
     /// Whether somebody waits for a turn to act.

@@ -13,11 +13,9 @@ use tonic::{Request, Response, Status};
 
 /// Nothing is said more often.
 const LEAST_GAP: Duration = Duration::from_millis(250);
-/// What has not changed is said again after so long.
+/// What has not changed is said again after so long while there is work. Without any, nothing could be late, and a
+/// thousand idle schedulers should cost an operator nothing.
 const REPEAT: Duration = Duration::from_secs(5);
-/// The same while there is no work: a thousand idle schedulers should cost an operator little, and none of them has
-/// anything that could be late.
-const REPEAT_IDLE: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Debug)]
 pub(crate) struct AdminService {
@@ -110,13 +108,16 @@ impl Watch {
     async fn next(&mut self) -> Option<pb::Demand> {
         if std::mem::replace(&mut self.begun, true) {
             tokio::time::sleep(LEAST_GAP).await;
-            let repeat = match self.demand.borrow().unfinished_jobs {
-                0 => REPEAT_IDLE,
-                _ => REPEAT,
+            let idle = self.demand.borrow().unfinished_jobs == 0;
+            let changed = self.demand.changed();
+            let ended = if idle {
+                changed.await.is_err()
+            } else {
+                // Silence until then is no error: the same is said again.
+                let changed = tokio::time::timeout(REPEAT - LEAST_GAP, changed).await;
+                matches!(changed, Ok(Err(_)))
             };
-            // Silence until then is no error: the same is said again.
-            let changed = tokio::time::timeout(repeat - LEAST_GAP, self.demand.changed()).await;
-            if matches!(changed, Ok(Err(_))) {
+            if ended {
                 return None;
             }
         }

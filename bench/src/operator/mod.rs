@@ -80,7 +80,7 @@ pub(crate) struct OperatorArgs {
     /// are not; needs root. Without it no scheduler tells its demand
     #[arg(long)]
     scripted_schedulers: Option<String>,
-    /// The schedulers have work, and say once a second how much; without it they have none, and repeat it every 15 s
+    /// The schedulers have work, and say once a second how much; without it they have none, and are silent
     #[arg(long)]
     working: bool,
     #[command(flatten)]
@@ -192,11 +192,18 @@ async fn with_operator(
         targets.cpu,
     );
     settled(args, operator, &mut report).await?;
+    let peak = operator.usage()?.peak_megabytes;
+    report.figure(
+        "operator's peak memory so far",
+        peak,
+        " MB",
+        targets.memory,
+    );
     if args.scale_to > 0 {
         scale(args, client, clusters, &mut report).await?;
+        let peak = operator.usage()?.peak_megabytes;
+        report.figure("and with that", peak, " MB", Target::None);
     }
-    let peak = operator.usage()?.peak_megabytes;
-    report.figure("operator's peak memory", peak, " MB", targets.memory);
     Ok(report)
 }
 

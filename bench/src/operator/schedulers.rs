@@ -28,8 +28,6 @@ use tokio_rustls::LazyConfigAcceptor;
 use tonic::{Request, Response, Status};
 
 const PORT: u16 = 8786;
-/// A scheduler without work repeats that so often, as the contract asks for at least.
-const REPEAT: Duration = Duration::from_secs(15);
 /// One that works says how much is left; four words a second are allowed.
 const PUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -202,12 +200,15 @@ impl Admin for Scripted {
             let cluster = cluster.clone();
             async move {
                 if begun {
-                    // Silence until then is no error: the same is said again.
-                    let every = match *says.borrow() {
-                        Work::None => REPEAT,
-                        Work::Long => PUSH_EVERY,
-                    };
-                    let _ = tokio::time::timeout(every, says.changed()).await;
+                    let work = *says.borrow();
+                    let changed = says.changed();
+                    match work {
+                        Work::None => changed.await.ok()?,
+                        // Silence until then is no error: the same is said again.
+                        Work::Long => {
+                            let _ = tokio::time::timeout(PUSH_EVERY, changed).await;
+                        }
+                    }
                 }
                 let work = *says.borrow_and_update();
                 Some((Ok(demand(&cluster, work)), (says, true)))

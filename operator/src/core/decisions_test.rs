@@ -26,6 +26,7 @@ fn decide_at(
     let seen = Seen {
         pods,
         demand,
+        protected: false,
         status: &DaskLikeClusterStatus::default(),
         history,
     };
@@ -448,6 +449,7 @@ fn a_cluster_without_work_falls_asleep_and_wakes_for_a_job() {
         let seen = Seen {
             pods: &none,
             demand,
+            protected: false,
             status,
             history: &history,
         };
@@ -497,14 +499,26 @@ fn autoscaling_keeps_its_bounds() {
 #[test]
 fn the_scheduler_is_protected_while_there_is_work_and_a_little_longer() {
     let cluster = replicas(0);
-    let ask = |demand: Option<&Demand>| {
-        let plan = decide(&cluster, &Pods::new(), demand);
+    let ask = |protected: bool, demand: Option<&Demand>| {
+        let seen = Seen {
+            pods: &Pods::new(),
+            demand,
+            protected,
+            status: &DaskLikeClusterStatus::default(),
+            history: &History::new(),
+        };
+        let plan = plan(&cluster, seen, at(100));
         (plan.protect_scheduler, plan.recheck_at)
     };
-    assert_eq!(ask(None), (None, None));
-    assert_eq!(ask(Some(&demand(1, None, &[]))), (Some(true), None));
-    assert_eq!(ask(Some(&demand(0, Some(41), &[]))), (None, Some(at(101))));
-    assert_eq!(ask(Some(&demand(0, Some(40), &[]))), (Some(false), None));
+    let busy = demand(1, None, &[]);
+    let lately = demand(0, Some(41), &[]);
+    let no_more = demand(0, Some(40), &[]);
+    assert_eq!(ask(true, None), (None, None));
+    assert_eq!(ask(false, Some(&busy)), (Some(true), None));
+    assert_eq!(ask(true, Some(&lately)), (None, Some(at(101))));
+    assert_eq!(ask(true, Some(&no_more)), (Some(false), None));
+    // Nothing ends that has not begun.
+    assert_eq!(ask(false, Some(&lately)), (Some(false), None));
 }
 
 /// Whatever is there, doing what is said and looking again comes to rest, and nothing is undone.

@@ -12,9 +12,9 @@ pub const RECIPE: u32 = 1;
 
 /// The hash of a JSON value, whatever the order of its keys.
 pub fn of(value: &Value) -> String {
-    let mut text = String::new();
+    let mut text = Vec::new();
     canonical(value, &mut text);
-    Sha256::digest(text.as_bytes()).iter().take(8).fold(
+    Sha256::digest(&text).iter().take(8).fold(
         String::with_capacity(16),
         |mut hex, byte| {
             // Writing to a string cannot fail.
@@ -24,30 +24,35 @@ pub fn of(value: &Value) -> String {
     )
 }
 
-fn canonical(value: &Value, out: &mut String) {
+fn canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            out.push('{');
-            for key in keys {
-                out.push_str(&Value::String(key.clone()).to_string());
-                out.push(':');
-                canonical(&map[key], out);
-                out.push(',');
+            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            out.push(b'{');
+            for (key, value) in entries {
+                write(key, out);
+                out.push(b':');
+                canonical(value, out);
+                out.push(b',');
             }
-            out.push('}');
+            out.push(b'}');
         }
         Value::Array(items) => {
-            out.push('[');
+            out.push(b'[');
             for item in items {
                 canonical(item, out);
-                out.push(',');
+                out.push(b',');
             }
-            out.push(']');
+            out.push(b']');
         }
-        plain => out.push_str(&plain.to_string()),
+        plain => write(plain, out),
     }
+}
+
+fn write(plain: &impl serde::Serialize, out: &mut Vec<u8>) {
+    // Writing text and numbers to memory cannot fail.
+    let _ = serde_json::to_writer(out, plain);
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub struct Seen<'a> {
     pub pods: &'a Pods,
     /// What its scheduler says.
     pub demand: Option<&'a Demand>,
+    /// Whether a PodDisruptionBudget protects its scheduler.
+    pub protected: bool,
     /// The status as it was left.
     pub status: &'a DaskLikeClusterStatus,
     /// What is remembered.
@@ -136,7 +138,7 @@ pub fn plan(cluster: &ValidatedCluster, seen: Seen<'_>, now: Timestamp) -> Plan 
             workers::plan(&input, now)
         })
         .collect();
-    let (protect_scheduler, protection_ends) = protection(cluster, seen.demand, now);
+    let (protect_scheduler, protection_ends) = protection(cluster, seen, now);
     let recheck_at = pools
         .iter()
         .map(|pool| pool.recheck_at)
@@ -178,15 +180,16 @@ fn why_fewer(mode: &Mode) -> Why {
 
 fn protection(
     cluster: &ValidatedCluster,
-    demand: Option<&Demand>,
+    seen: Seen<'_>,
     now: Timestamp,
 ) -> (Option<bool>, Option<Timestamp>) {
     if cluster.suspend {
         return (Some(false), None);
     }
-    match demand.map(|demand| demand.idle_since) {
+    match seen.demand.map(|demand| demand.idle_since) {
         None => (None, None),
         Some(None) => (Some(true), None),
+        Some(Some(_)) if !seen.protected => (Some(false), None),
         Some(Some(since)) => {
             let over = since
                 .checked_add(PROTECTION_LINGERS)

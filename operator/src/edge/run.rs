@@ -5,14 +5,13 @@ use crate::controller;
 use crate::core::election::{Timing, Why};
 use crate::core::health::Limits;
 use crate::demand::{Demands, Endpoints};
-use crate::edge::api_metrics::ApiMetricsLayer;
+use crate::edge::client::{ClientError, client};
 use crate::edge::demand_client::{self, Patience};
 use crate::edge::http::{self, HttpError};
 use crate::edge::lease::{Candidate, LeaseConfig};
 use crate::edge::progress::Progress;
 use crate::metrics::Metrics;
 use kube::Client;
-use kube::client::ClientBuilder;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +44,7 @@ pub enum RunError {
     Metrics(#[from] prometheus::Error),
     /// The configuration of the client is none.
     #[error("cannot reach the Kubernetes API: {0}")]
-    Client(#[from] Box<kube::Error>),
+    Client(#[from] Box<ClientError>),
     /// No probe would be answered.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -69,10 +68,7 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
     let progress = Progress::new(Metrics::new()?, Limits::default());
-    let builder = ClientBuilder::try_from(kubernetes).map_err(Box::new)?;
-    let client = builder
-        .with_layer(&ApiMetricsLayer(progress.clone()))
-        .build();
+    let client = client(kubernetes, progress.clone()).map_err(Box::new)?;
     let listener = http::listen(config.http_port).await?;
     let mut server = pin!(http::serve(listener, progress.clone()));
     let work = work(client, config, progress, stop);

@@ -11,7 +11,7 @@ use dasklike_proto_admin::pb::admin_server::{Admin, AdminServer};
 use dasklike_proto_admin::pb::{
     Demand, DrainWorkerReply, DrainWorkerRequest, PoolDemand, WatchDemandRequest,
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use rcgen::{
@@ -77,7 +77,7 @@ fn demand(ready_tasks: u64) -> Demand {
     Demand {
         epoch: 1,
         pools: vec![pool],
-        unfinished_jobs: 1,
+        unfinished_jobs: u32::from(ready_tasks > 0),
         idle_seconds: 0.0,
     }
 }
@@ -278,6 +278,28 @@ async fn silence_makes_the_last_word_stale() {
     // A new stream is asked for, and begins with a word.
     client.wait_for_ready_tasks(Some(1)).await;
     assert!(scheduler.streams() >= 2);
+}
+
+#[tokio::test]
+async fn without_work_silence_means_nothing_until_the_stream_breaks() {
+    let scheduler = Scheduler::start(address(10), None).await;
+    let patience = Patience {
+        stale: Duration::from_millis(300),
+        ..Patience::default()
+    };
+    let client = Client::start(patience);
+    client
+        .endpoints
+        .set(&cluster(), Some(endpoint("a", address(10))));
+    client.wait_for_ready_tasks(Some(1)).await;
+    scheduler.says.send_replace(Some(0));
+    client.wait_for_ready_tasks(Some(0)).await;
+    client.demands.changed().now_or_never();
+    let changed = timeout(3 * patience.stale, client.demands.changed());
+    assert!(changed.await.is_err(), "nothing was said, and nothing is due");
+    assert!(client.open_streams(1));
+    drop(scheduler);
+    client.wait_for_ready_tasks(None).await;
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ fn say(
     let seen = Seen {
         pods,
         demand,
+        protected: false,
         status: previous,
         history: &history,
     };
@@ -644,6 +645,7 @@ fn an_end_is_told_though_its_pod_is_gone() {
     let seen = Seen {
         pods: &before.pods,
         demand: None,
+        protected: false,
         status: &previous,
         history: &history,
     };

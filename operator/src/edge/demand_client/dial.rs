@@ -10,10 +10,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -22,6 +24,11 @@ use tonic::body::Body;
 
 /// Bytes that a scheduler may send ahead. A message is tens of bytes a worker, so a big cluster's needs a few turns.
 const WINDOW: u32 = 16 << 10;
+
+/// A connection that is silent for so long is asked whether it holds,
+const ASK_AFTER: Duration = Duration::from_secs(30);
+/// and without an answer three times again.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Why a scheduler's stream does not open.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +79,12 @@ pub(super) async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<Stream,
     let socket = async {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
+        // A scheduler without work is silent, so the kernels tell each other that both machines are there.
+        let asked = TcpKeepalive::new()
+            .with_time(ASK_AFTER)
+            .with_interval(ASK_AGAIN)
+            .with_retries(3);
+        SockRef::from(&socket).set_tcp_keepalive(&asked)?;
         Ok(socket)
     };
     let socket = socket.await;

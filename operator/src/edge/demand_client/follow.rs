@@ -92,8 +92,8 @@ impl Follower {
             mut messages,
             mut connection,
         } = stream;
-        let mut stale = self.shared.patience.stale;
-        let mut silent_at = Instant::now() + stale;
+        let stale = self.shared.patience.stale;
+        let mut silent_at = Some(Instant::now() + stale);
         let mut connected = true;
         loop {
             let message = tokio::select! {
@@ -104,25 +104,29 @@ impl Follower {
                     connected = false;
                     continue;
                 }
-                () = sleep_until(silent_at) => {
+                () = until(silent_at) => {
                     self.forget();
                     return Err(EndError::Silent(stale));
                 }
             };
             match message {
                 Ok(Some(said)) => {
-                    stale = match said.unfinished_jobs {
-                        0 => self.shared.patience.stale_idle,
-                        _ => self.shared.patience.stale,
-                    };
-                    silent_at = Instant::now() + stale;
-                    self.stale_at = Some(silent_at);
+                    silent_at = (said.unfinished_jobs > 0).then(|| Instant::now() + stale);
+                    self.stale_at = Some(Instant::now() + stale);
                     self.failures = 0;
                     let demand = convert::demand(said, Timestamp::now());
                     self.shared.demands.put(&self.cluster, demand);
                 }
-                Ok(None) => return Err(EndError::Ended),
-                Err(status) => return Err(EndError::Broke(Box::new(status))),
+                broken => {
+                    if silent_at.is_none() {
+                        // It held until now.
+                        self.stale_at = Some(Instant::now() + stale);
+                    }
+                    return Err(match broken {
+                        Err(status) => EndError::Broke(Box::new(status)),
+                        Ok(_) => EndError::Ended,
+                    });
+                }
             }
         }
     }
@@ -142,6 +146,14 @@ impl Follower {
     fn forget(&mut self) {
         self.stale_at = None;
         self.shared.demands.forget(&self.cluster);
+    }
+}
+
+/// Never, without a moment.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

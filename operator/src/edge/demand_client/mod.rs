@@ -25,10 +25,9 @@ const DIALS_AT_ONCE: usize = 32;
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// What a scheduler said counts for so long while it has work. It says something every five seconds.
+    /// What a scheduler said counts for so long while it has work. It says something every five seconds. Without work
+    /// it may be silent for as long as its machine is there.
     pub stale: Duration,
-    /// The same while it has none. It says something every fifteen seconds.
-    pub stale_idle: Duration,
     /// A connection that takes longer to open has failed.
     pub dial: Duration,
 }
@@ -37,7 +36,6 @@ impl Default for Patience {
     fn default() -> Patience {
         Patience {
             stale: Duration::from_secs(15),
-            stale_idle: Duration::from_secs(45),
             dial: Duration::from_secs(5),
         }
     }

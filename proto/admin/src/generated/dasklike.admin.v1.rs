@@ -166,8 +166,8 @@ pub mod admin_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// What work there is and who could do it: at once, then whenever it changes but at most 4 times a second, and
-        /// at least every 5 seconds, or every 15 while no job is unfinished. The stream lasts as long as the scheduler.
+        /// What work there is and who could do it: at once, then whenever it changes but at most 4 times a second, and at
+        /// least every 5 seconds while a job is unfinished. The stream lasts as long as the scheduler.
         pub async fn watch_demand(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchDemandRequest>,
@@ -240,8 +240,8 @@ pub mod admin_server {
             >
             + std::marker::Send
             + 'static;
-        /// What work there is and who could do it: at once, then whenever it changes but at most 4 times a second, and
-        /// at least every 5 seconds, or every 15 while no job is unfinished. The stream lasts as long as the scheduler.
+        /// What work there is and who could do it: at once, then whenever it changes but at most 4 times a second, and at
+        /// least every 5 seconds while a job is unfinished. The stream lasts as long as the scheduler.
         async fn watch_demand(
             &self,
             request: tonic::Request<super::WatchDemandRequest>,
