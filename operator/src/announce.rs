@@ -10,8 +10,8 @@ use crate::core::events::notes;
 use crate::core::names::ClusterKey;
 use crate::core::plan::Plan;
 use crate::core::status::{self, Facts};
-use crate::core::validate::{self, validate};
 use crate::decision_log::log_decisions;
+use crate::known_spec::known_spec;
 use crate::memory::Memory;
 use crate::reconcile::{decide, is_ours, previous};
 use crate::status_patch::write_status;
@@ -24,15 +24,12 @@ pub(crate) async fn announce(cluster: &DaskLikeCluster, context: &Context) {
     if !is_ours(cluster) || !may_follow_work(cluster) {
         return;
     }
-    let facts = validate::Facts {
-        default_image: &context.default_image,
-    };
-    let Ok(validated) = validate(cluster, &facts) else {
-        return;
-    };
     let key = ClusterKey::of(cluster);
-    let mut memory = context.memories.take(&key, &validated.uid);
-    say(cluster, &validated, context, &mut memory).await;
+    let uid = cluster.metadata.uid.as_deref().unwrap_or_default();
+    let mut memory = context.memories.take(&key, uid);
+    if let Ok(validated) = known_spec(cluster, context, &mut memory) {
+        say(cluster, &validated, context, &mut memory).await;
+    }
     context.memories.put(&key, memory);
 }
 

@@ -197,7 +197,9 @@ fn queue(
 }
 
 /// A task of its own, so that a step of one look wakes this look alone. Who drops it ends it.
-async fn apart(look: impl Future<Output = Result<Action, Error>> + Send + 'static) -> Result<Action, Error> {
+async fn apart(
+    look: impl Future<Output = Result<Action, Error>> + Send + 'static,
+) -> Result<Action, Error> {
     match AbortOnDropHandle::new(tokio::spawn(look)).await {
         Ok(result) => result,
         Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),

@@ -20,6 +20,7 @@ pub mod demand;
 mod dirty;
 pub mod edge;
 mod error;
+mod known_spec;
 pub mod logs;
 mod memory;
 pub mod metrics;

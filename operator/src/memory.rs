@@ -5,6 +5,7 @@ use crate::core::names::ClusterKey;
 use crate::core::plan::History;
 use crate::core::status::Refusal;
 use crate::demand::EndpointFiles;
+use crate::known_spec::KnownSpec;
 use crate::object_index::Kind;
 use dasklike_operator_api::DaskLikeClusterStatus;
 use jiff::Timestamp;
@@ -16,6 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Memory {
     /// The uid: another cluster of this name is not remembered.
     pub(crate) uid: String,
+    /// The spec, while there is work to follow: idle clusters are many.
+    pub(crate) spec: Option<KnownSpec>,
     /// What was last applied of each kind.
     pub(crate) applied: BTreeMap<Kind, Applied>,
     /// When the certificates in that Secret are to be looked at again.

@@ -11,10 +11,10 @@ use crate::core::names::ClusterKey;
 use crate::core::observed::Pods;
 use crate::core::plan::{Plan, Seen, plan};
 use crate::core::status::{self, Facts, Refusal};
-use crate::core::validate::{self, validate};
 use crate::decision_log::log_decisions;
 use crate::demand::{Endpoint, EndpointTls, WorkerShape};
 use crate::error::{Error, is};
+use crate::known_spec::known_spec;
 use crate::memory::{Memory, Refused};
 use crate::object_index::Kind;
 use crate::status_patch::write_status;
@@ -88,10 +88,7 @@ async fn look(
 ) -> Result<Option<Timestamp>, Error> {
     let now = context.clock.now();
     let previous = previous(cluster, memory);
-    let facts = validate::Facts {
-        default_image: &context.default_image,
-    };
-    let validated = match validate(cluster, &facts) {
+    let validated = match known_spec(cluster, context, memory) {
         Ok(validated) => validated,
         Err(error) => {
             let generation = cluster.metadata.generation.unwrap_or_default();
@@ -138,6 +135,9 @@ async fn look(
         cluster,
         notes(&previous, &next, done.created, &done.deleted),
     );
+    if demand.is_some_and(|demand| demand.unfinished_jobs == 0) {
+        memory.spec = None;
+    }
     let write_at = write_status(key, context, memory, &previous, &next, now).await?;
     match done.failure {
         Some(failure) => Err(failure),

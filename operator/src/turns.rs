@@ -3,11 +3,16 @@
 
 use crate::edge::progress::Progress;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{RwLock, RwLockReadGuard, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until};
 
 /// Deeds wait no longer than this for words that get no answer.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Words that come together come within so long of each other: deeds wait for the last of them.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// So many pods are asked for at once, of all clusters together: more would wait in the API server instead.
 const PODS: usize = 64;
@@ -23,6 +28,8 @@ pub(crate) struct Turns {
     words: Semaphore,
     /// Who has something to say reads; who acts waits to write, so behind all who spoke up before.
     spoken: RwLock<()>,
+    /// When the last of them was said.
+    last_word: Mutex<Option<Instant>>,
     waiting: AtomicUsize,
     progress: Progress,
 }
@@ -30,6 +37,7 @@ pub(crate) struct Turns {
 /// A turn to say something, which lasts until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Word<'a> {
+    turns: &'a Turns,
     _permit: Option<SemaphorePermit<'a>>,
     _spoken: RwLockReadGuard<'a, ()>,
 }
@@ -44,6 +52,7 @@ impl Turns {
             pods: Semaphore::new(PODS),
             words: Semaphore::new(usize::from(at_once)),
             spoken: RwLock::new(()),
+            last_word: Mutex::new(None),
             waiting: AtomicUsize::new(0),
             progress,
         }
@@ -57,14 +66,32 @@ impl Turns {
         // It would only fail if it were closed, which nobody does.
         let permit = self.deeds.acquire().await.ok();
         // Whether all have spoken or patience is at its end, it is time to act.
-        let _ = tokio::time::timeout(PATIENCE, self.spoken.write()).await;
+        let _ = tokio::time::timeout(PATIENCE, self.all_have_spoken()).await;
         drop(counted);
         permit
+    }
+
+    async fn all_have_spoken(&self) {
+        loop {
+            drop(self.spoken.write().await);
+            let last = *self.last_word();
+            match last.map(|last| last + PAUSE) {
+                Some(over) if Instant::now() < over => sleep_until(over).await,
+                _ => return,
+            }
+        }
     }
 
     /// Waits for a turn to make a pod, which lasts until it is dropped.
     pub(crate) async fn make(&self) -> Option<SemaphorePermit<'_>> {
         self.pods.acquire().await.ok()
+    }
+
+    fn last_word(&self) -> MutexGuard<'_, Option<Instant>> {
+        // A moment is whole at any time.
+        self.last_word
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether somebody waits for a turn to act.
@@ -76,9 +103,16 @@ impl Turns {
     pub(crate) async fn speak(&self) -> Word<'_> {
         let spoken = self.spoken.read().await;
         Word {
+            turns: self,
             _permit: self.words.acquire().await.ok(),
             _spoken: spoken,
         }
+    }
+}
+
+impl Drop for Word<'_> {
+    fn drop(&mut self) {
+        *self.turns.last_word() = Some(Instant::now());
     }
 }
 
@@ -95,7 +129,7 @@ mod tests {
     use crate::core::health::Limits;
     use crate::metrics::Metrics;
     use futures::FutureExt;
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     fn turns(at_once: u16) -> Turns {
         let metrics = Metrics::new().unwrap();
@@ -103,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn deeds_wait_for_the_words_that_came_before_and_for_no_later_ones() {
+    async fn deeds_wait_for_the_words_that_came_before_and_for_those_that_follow_at_once() {
         let turns = turns(1);
         let first = turns.speak().await;
         let mut act = Box::pin(turns.act());
@@ -111,8 +145,11 @@ mod tests {
         let mut later = Box::pin(turns.speak());
         assert!(later.as_mut().now_or_never().is_none(), "one word at once");
         drop(first);
-        let deed = act.await;
+        assert!(act.as_mut().now_or_never().is_none(), "another may follow");
         drop(later.await);
+        let spoken = Instant::now();
+        let deed = act.await;
+        assert_eq!(spoken.elapsed(), PAUSE);
         drop(deed);
     }
 

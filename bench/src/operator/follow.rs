@@ -105,6 +105,7 @@ async fn measure(
         " s",
         Target::None,
     );
+    report.figure("p90", quantile(0.9), " s", Target::None);
     report.figure("p99", quantile(0.99), " s", Target::AtMost(1.0));
     report.figure(
         &format!(

@@ -193,12 +193,7 @@ async fn with_operator(
     );
     settled(args, operator, &mut report).await?;
     let peak = operator.usage()?.peak_megabytes;
-    report.figure(
-        "operator's peak memory so far",
-        peak,
-        " MB",
-        targets.memory,
-    );
+    report.figure("operator's peak memory so far", peak, " MB", targets.memory);
     if args.scale_to > 0 {
         scale(args, client, clusters, &mut report).await?;
         let peak = operator.usage()?.peak_megabytes;

@@ -14,14 +14,14 @@ pub const RECIPE: u32 = 1;
 pub fn of(value: &Value) -> String {
     let mut text = Vec::new();
     canonical(value, &mut text);
-    Sha256::digest(&text).iter().take(8).fold(
-        String::with_capacity(16),
-        |mut hex, byte| {
+    Sha256::digest(&text)
+        .iter()
+        .take(8)
+        .fold(String::with_capacity(16), |mut hex, byte| {
             // Writing to a string cannot fail.
             let _ = write!(hex, "{byte:02x}");
             hex
-        },
-    )
+        })
 }
 
 fn canonical(value: &Value, out: &mut Vec<u8>) {

@@ -53,12 +53,11 @@ pub(crate) fn client(config: Config, progress: Progress) -> Result<Client, Clien
         .with_tls_config(config.rustls_client_config()?)
         .https_or_http();
     if let Some(name) = &config.tls_server_name {
-        let fixed = ServerName::try_from(name.clone()).map_err(|source| {
-            ClientError::ServerName {
+        let fixed =
+            ServerName::try_from(name.clone()).map_err(|source| ClientError::ServerName {
                 name: name.clone(),
                 source,
-            }
-        })?;
+            })?;
         tls = tls.with_server_name_resolver(FixedServerNameResolver::new(fixed));
     }
     let https = tls.enable_http1().enable_http2().wrap_connector(connector);

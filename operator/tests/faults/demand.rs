@@ -296,7 +296,10 @@ async fn without_work_silence_means_nothing_until_the_stream_breaks() {
     client.wait_for_ready_tasks(Some(0)).await;
     client.demands.changed().now_or_never();
     let changed = timeout(3 * patience.stale, client.demands.changed());
-    assert!(changed.await.is_err(), "nothing was said, and nothing is due");
+    assert!(
+        changed.await.is_err(),
+        "nothing was said, and nothing is due"
+    );
     assert!(client.open_streams(1));
     drop(scheduler);
     client.wait_for_ready_tasks(None).await;

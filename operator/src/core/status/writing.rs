@@ -7,8 +7,22 @@ use jiff::{SignedDuration, Timestamp};
 /// A queue's length changes all the time, and nobody acts on it: it is written only so often.
 const QUEUE_PERIOD: SignedDuration = SignedDuration::from_secs(5);
 
-/// Pods that come one by one are told together. The requests that this saves are then free for pods.
+/// Pods that come one by one are told together. The requests that this saves are then free for pods,
 const PROGRESS_PERIOD: SignedDuration = SignedDuration::from_secs(1);
+
+/// and more of them while other clusters wait to be worked on.
+const CROWDED_PERIOD: SignedDuration = SignedDuration::from_secs(5);
+
+/// How it was told so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// When the last status was written.
+    pub written: Option<Timestamp>,
+    /// Since when something is untold.
+    pub untold: Option<Timestamp>,
+    /// Whether other clusters wait.
+    pub crowded: bool,
+}
 
 /// Whether to write a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +35,11 @@ pub enum Write {
     At(Timestamp),
 }
 
-/// Whether to write `next` over `previous`, which was last written at `written` and of which something is untold since
-/// `untold`.
+/// Whether to write `next` over `previous`.
 pub fn writing(
     previous: &DaskLikeClusterStatus,
     next: &DaskLikeClusterStatus,
-    written: Option<Timestamp>,
-    untold: Option<Timestamp>,
+    told: Told,
     now: Timestamp,
 ) -> Write {
     if previous == next {
@@ -38,10 +50,14 @@ pub fn writing(
         ..next.clone()
     };
     let later = if but_for_the_queue == *previous {
-        written.and_then(|written| written.checked_add(QUEUE_PERIOD).ok())
+        told.written
+            .and_then(|written| written.checked_add(QUEUE_PERIOD).ok())
     } else if is_progress(previous, next) {
-        let since = untold.unwrap_or(now);
-        since.checked_add(PROGRESS_PERIOD).ok()
+        let period = match told.crowded {
+            true => CROWDED_PERIOD,
+            false => PROGRESS_PERIOD,
+        };
+        told.untold.unwrap_or(now).checked_add(period).ok()
     } else {
         None
     };
