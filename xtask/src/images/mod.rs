@@ -97,8 +97,10 @@ fn context(work: &Path, images: &[Image]) -> Result<PathBuf> {
     // The same as in the Dockerfile, where the reasons are.
     run(build
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
+        .env(
+            "RUSTFLAGS",
+            "-C target-feature=+crt-static -C strip=symbols",
+        )
         .env("CARGO_PROFILE_RELEASE_INCREMENTAL", "false"))?;
     let context = work.join("context");
     let out = context.join("out");
