@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::core::names::ClusterKey;
-use crate::core::status::{Told, Write, writing};
+use crate::core::status::{Write, writing};
 use crate::error::{Error, is};
 use crate::memory::Memory;
 use crate::slim::SlimMeta;
@@ -24,15 +24,11 @@ pub(crate) async fn write_status(
     next: &DaskLikeClusterStatus,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, Error> {
-    let told = Told {
-        written: memory.status.as_ref().map(|(_, written)| *written),
-        untold: memory.untold,
-        crowded: context.turns.are_waited_for(),
-    };
+    let written = memory.status.as_ref().map(|(_, written)| *written);
     let value = |status| serde_json::to_value(status).unwrap_or_default();
     let change = match &memory.doubtful {
         Some(doubtful) => rewrite(&[&value(previous), &value(doubtful)], &value(next)),
-        None => match writing(previous, next, told, now) {
+        None => match writing(previous, next, written, memory.untold, now) {
             Write::No => {
                 memory.untold = None;
                 return Ok(None);

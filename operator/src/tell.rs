@@ -17,7 +17,7 @@ const WAITING: usize = 4096;
 
 /// While clusters wait to be worked on, an event waits too, but no longer than this: whoever reads it later loses
 /// nothing, and the requests are free for pods.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether they still wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);

@@ -262,18 +262,26 @@ async fn a_broken_stream_is_opened_again_and_the_last_word_counts_meanwhile() {
     client.wait_for_ready_tasks(Some(9)).await;
 }
 
-#[tokio::test]
-async fn silence_makes_the_last_word_stale() {
-    let scheduler = Scheduler::start(address(3), None).await;
-    let patience = Patience {
-        stale: Duration::from_millis(300),
+/// When a word is stale where a test waits for that.
+const SOON: Duration = Duration::from_millis(300);
+
+/// A scheduler that was heard, and its impatient client.
+async fn soon_stale(last: u8) -> (Scheduler, Client) {
+    let scheduler = Scheduler::start(address(last), None).await;
+    let client = Client::start(Patience {
+        stale: SOON,
         ..Patience::default()
-    };
-    let client = Client::start(patience);
+    });
     client
         .endpoints
-        .set(&cluster(), Some(endpoint("a", address(3))));
+        .set(&cluster(), Some(endpoint("a", address(last))));
     client.wait_for_ready_tasks(Some(1)).await;
+    (scheduler, client)
+}
+
+#[tokio::test]
+async fn silence_makes_the_last_word_stale() {
+    let (scheduler, client) = soon_stale(3).await;
     client.wait_for_ready_tasks(None).await;
     // A new stream is asked for, and begins with a word.
     client.wait_for_ready_tasks(Some(1)).await;
@@ -282,20 +290,11 @@ async fn silence_makes_the_last_word_stale() {
 
 #[tokio::test]
 async fn without_work_silence_means_nothing_until_the_stream_breaks() {
-    let scheduler = Scheduler::start(address(10), None).await;
-    let patience = Patience {
-        stale: Duration::from_millis(300),
-        ..Patience::default()
-    };
-    let client = Client::start(patience);
-    client
-        .endpoints
-        .set(&cluster(), Some(endpoint("a", address(10))));
-    client.wait_for_ready_tasks(Some(1)).await;
+    let (scheduler, client) = soon_stale(10).await;
     scheduler.says.send_replace(Some(0));
     client.wait_for_ready_tasks(Some(0)).await;
     client.demands.changed().now_or_never();
-    let changed = timeout(3 * patience.stale, client.demands.changed());
+    let changed = timeout(3 * SOON, client.demands.changed());
     assert!(
         changed.await.is_err(),
         "nothing was said, and nothing is due"

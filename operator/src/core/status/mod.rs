@@ -8,7 +8,7 @@ mod tests;
 mod writing;
 
 pub use counts::{Counts, count};
-pub use writing::{Told, Write, writing};
+pub use writing::{Write, writing};
 
 use super::cluster::ValidatedCluster;
 use super::demand::Demand;

@@ -550,12 +550,10 @@ fn a_queue_alone_is_written_only_so_often() {
         (status(1), status(2), Some(95), 100, Write::Now),
     ];
     for (previous, next, written, now, expected) in cases {
-        let told = Told {
-            written: written.map(at),
-            untold: None,
-            crowded: false,
-        };
-        assert_eq!(writing(&previous, &next, told, at(now)), expected);
+        assert_eq!(
+            writing(&previous, &next, written.map(at), None, at(now)),
+            expected
+        );
     }
 }
 
@@ -591,18 +589,10 @@ fn pods_that_come_are_told_together_and_all_else_at_once() {
         ("ready at once", &never, &both, None, Write::Now),
         ("trouble", &one, &said(&pulls.pods), None, Write::Now),
     ];
-    let mut told = Told {
-        written: Some(at(90)),
-        untold: None,
-        crowded: false,
-    };
     for (what, previous, next, untold, expected) in cases {
-        told.untold = untold.map(at);
-        assert_eq!(writing(previous, next, told, at(100)), expected, "{what}");
+        let found = writing(previous, next, Some(at(90)), untold.map(at), at(100));
+        assert_eq!(found, expected, "{what}");
     }
-    (told.crowded, told.untold) = (true, Some(at(99)));
-    assert_eq!(writing(&none, &one, told, at(100)), Write::At(at(104)));
-    assert_eq!(writing(&one, &both, told, at(100)), Write::Now);
 }
 
 /// What the API server gives back is what was written, so that nothing is written twice.

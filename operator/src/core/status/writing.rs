@@ -7,22 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 /// A queue's length changes all the time, and nobody acts on it: it is written only so often.
 const QUEUE_PERIOD: SignedDuration = SignedDuration::from_secs(5);
 
-/// Pods that come one by one are told together. The requests that this saves are then free for pods,
+/// Pods that come one by one are told together. The requests that this saves are then free for pods.
 const PROGRESS_PERIOD: SignedDuration = SignedDuration::from_secs(1);
-
-/// and more of them while other clusters wait to be worked on.
-const CROWDED_PERIOD: SignedDuration = SignedDuration::from_secs(5);
-
-/// How it was told so far.
-#[derive(Clone, Copy, Debug)]
-pub struct Told {
-    /// When the last status was written.
-    pub written: Option<Timestamp>,
-    /// Since when something is untold.
-    pub untold: Option<Timestamp>,
-    /// Whether other clusters wait.
-    pub crowded: bool,
-}
 
 /// Whether to write a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +21,13 @@ pub enum Write {
     At(Timestamp),
 }
 
-/// Whether to write `next` over `previous`.
+/// Whether to write `next` over `previous`, which was last written at `written` and of which something is untold since
+/// `untold`.
 pub fn writing(
     previous: &DaskLikeClusterStatus,
     next: &DaskLikeClusterStatus,
-    told: Told,
+    written: Option<Timestamp>,
+    untold: Option<Timestamp>,
     now: Timestamp,
 ) -> Write {
     if previous == next {
@@ -50,14 +38,10 @@ pub fn writing(
         ..next.clone()
     };
     let later = if but_for_the_queue == *previous {
-        told.written
-            .and_then(|written| written.checked_add(QUEUE_PERIOD).ok())
+        written.and_then(|written| written.checked_add(QUEUE_PERIOD).ok())
     } else if is_progress(previous, next) {
-        let period = match told.crowded {
-            true => CROWDED_PERIOD,
-            false => PROGRESS_PERIOD,
-        };
-        told.untold.unwrap_or(now).checked_add(period).ok()
+        let since = untold.unwrap_or(now);
+        since.checked_add(PROGRESS_PERIOD).ok()
     } else {
         None
     };
