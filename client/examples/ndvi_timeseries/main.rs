@@ -8,6 +8,7 @@ mod demo;
 mod engine;
 mod files;
 mod input;
+mod lettering;
 mod pipeline;
 mod plot;
 mod series;

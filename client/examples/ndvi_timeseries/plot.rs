@@ -3,7 +3,6 @@
 use super::canvas::{Align, Canvas, Color};
 use super::series::Series;
 use super::ticks::{Tick, date_ticks};
-use anyhow::Context;
 
 /// What is written around the curves.
 pub(crate) struct Caption {
@@ -40,7 +39,7 @@ pub(crate) fn png(series: &Series, caption: &Caption) -> anyhow::Result<Vec<u8>>
     mean(&mut canvas, &frame, series);
     bars(&mut canvas, &frame, series);
     legend(&mut canvas, series);
-    canvas.png().context("cannot encode the picture")
+    canvas.png()
 }
 
 /// From data to the picture.
