@@ -4,6 +4,7 @@ use crate::accumulate::Reducer;
 use crate::chunks::ChunkReader;
 use crate::code::{Code, Operand};
 use crate::error::{CompileError, RunError};
+use crate::guard::Guard;
 use crate::inputs::{Inlines, InputCode, Place};
 use crate::pass::PassRun;
 use crate::registers::allocate;
@@ -34,6 +35,8 @@ pub(crate) struct PassCode {
     pub(crate) reducers: Vec<Option<Reducer>>,
     /// Dims along which a sink's labels lie.
     pub(crate) group_dims: Vec<usize>,
+    /// Whether there are chunks that need not be read where the guard selects nothing.
+    pub(crate) guards_reads: bool,
 }
 
 impl Evaluator {
@@ -54,7 +57,8 @@ impl Evaluator {
         })
     }
 
-    /// Runs one tile. Chunks are read as the walk comes to them, each at most once a pass.
+    /// Runs one tile. Chunks are read as the walk comes to them, each at most once a pass; those of which a mask
+    /// says that nothing counts are not read.
     pub fn run<R: ChunkReader>(
         &self,
         scratch: &mut Scratch,
@@ -199,11 +203,20 @@ fn compile(
     let mut group_dims: Vec<usize> = groups.collect();
     group_dims.sort_unstable();
     group_dims.dedup();
+    let is_guarded = |guard: &Guard| {
+        let stored = (0..)
+            .zip(&inputs)
+            .filter(|(_, i)| i.chunk_bytes().is_some());
+        let mut used = stored.filter(|(i, _)| code.inputs[*i as usize].is_some());
+        used.any(|(i, _)| !guard.reads.contains(&i))
+    };
+    let guards_reads = code.guard.as_ref().is_some_and(is_guarded);
     Ok(PassCode {
         code,
         inputs,
         reducers,
         group_dims,
+        guards_reads,
     })
 }
 

@@ -4,15 +4,16 @@
 //! values need (a scene's classes, say), that part is evaluated first. Blocks of [`LANES`] elements of which it
 //! selects none are then taken out of the strip. A block is a turn of the accumulators' lanes, so what is left
 //! enters the same lanes in the same order, and no bit of a result changes.
+//!
+//! Where it selects nothing of a whole cell, the chunks that only the rest of the program needs are not read.
 
 use crate::accumulate::LANES;
 use crate::code::{Operand, Reg};
 use crate::kernels::with_width;
 use crate::select::{Arg, Call, Def, Selector};
 use bytemuck::Pod;
-use dasklike_graph::dtype::DType;
-use dasklike_graph::ops::BinaryOp;
-use dasklike_graph::program::{Instr, Value};
+use dasklike_graph::mask;
+use dasklike_graph::stage::Sink;
 use std::collections::BTreeSet;
 
 /// The least number of calls after the guard for which taking blocks out pays.
@@ -23,6 +24,10 @@ const WORTH: usize = 2;
 pub(crate) struct Guard {
     /// How many of the first steps it is.
     pub(crate) steps: usize,
+    /// Whether enough follows that thinning strips pays.
+    pub(crate) thins: bool,
+    /// Inputs that the first steps and the masks read.
+    pub(crate) reads: Vec<u32>,
     /// The parts of the mask: an element counts only if all of them select it.
     pub(crate) masks: Vec<Operand>,
     /// Inputs that later steps or sinks read.
@@ -36,49 +41,34 @@ pub(crate) struct Guard {
 pub(crate) struct Selection {
     /// How many of the first calls it is.
     pub(crate) calls: usize,
+    /// Whether enough calls follow that thinning strips pays.
+    pub(crate) thins: bool,
     pub(crate) masks: Vec<Arg>,
 }
 
-/// Finds the guard of sinks that take `values` where `mask` selects, and moves its calls to the front.
+/// Finds the guard of a program's sinks, and moves its calls to the front.
 pub(crate) fn select(
     s: &Selector<'_>,
-    values: &[Arg],
-    mask: Value,
+    sinks: &[Sink],
     calls: &mut [(u32, usize, Call)],
 ) -> Option<Selection> {
-    let costly = needed(s, values);
-    let mut parts = Vec::new();
-    conjuncts(s, mask, &mut parts);
+    let (values, mask) = mask::common_mask(s.program, sinks)?;
+    let parts = mask::cheap_parts(s.program, &values, mask);
+    let parts = parts.into_iter().map(|part| s.arg(part));
     let masks: Vec<Arg> = parts
-        .into_iter()
-        .map(|part| s.arg(part))
-        .filter(|arg| match arg {
-            Arg::Value(_) => needed(s, &[*arg]).is_disjoint(&costly),
-            Arg::Input(_) => true,
-            _ => false,
-        })
+        .filter(|arg| matches!(arg, Arg::Value(_) | Arg::Input(_)))
         .collect();
-    let cheap = needed(s, &masks);
-    if masks.is_empty() || calls.len() < cheap.len() + WORTH {
+    if masks.is_empty() {
         return None;
     }
+    let cheap = needed(s, &masks);
     // Stable: calls stay behind those whose results they read.
     calls.sort_by_key(|(value, _, _)| !cheap.contains(value));
     Some(Selection {
         calls: cheap.len(),
+        thins: calls.len() >= cheap.len() + WORTH,
         masks,
     })
-}
-
-/// The conditions that `mask` is true where all of them are.
-fn conjuncts(s: &Selector<'_>, mask: Value, parts: &mut Vec<Value>) {
-    match s.program.instrs[mask.0 as usize] {
-        Instr::Binary(BinaryOp::And, a, b) if s.program.dtype(mask) == DType::Bool => {
-            conjuncts(s, a, parts);
-            conjuncts(s, b, parts);
-        }
-        _ => parts.push(mask),
-    }
 }
 
 /// The values that calls define and `args` need.
@@ -115,6 +105,12 @@ pub(crate) fn live_blocks(masks: &[&[u8]], n: usize, live: &mut Vec<u16>) {
         found += (selected != 0) as usize;
     }
     live.truncate(found);
+}
+
+/// Whether `masks` select any of `n` elements. Leaves the blocks with such elements in `live`.
+pub(crate) fn selects_any(masks: &[&[u8]], n: usize, live: &mut Vec<u16>) -> bool {
+    live_blocks(masks, n, live);
+    !live.is_empty() || (n - n % LANES..n).any(|i| masks.iter().all(|m| m[i] != 0))
 }
 
 /// Copies the `live` blocks and what is left behind the last block from `from` to `to`; both hold elements of

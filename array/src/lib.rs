@@ -14,6 +14,7 @@
 
 mod accumulate;
 mod aligned;
+mod bind;
 mod cells;
 mod chunks;
 mod code;

@@ -7,7 +7,7 @@ use crate::code::{Operand, Step};
 use crate::error::RunError;
 use crate::evaluator::{Array, PassCode};
 use crate::guard::{self, Guard};
-use crate::inputs::{Bound, InputCode, Place};
+use crate::inputs::Bound;
 use crate::kernels::{Operands, load};
 use crate::scratch::{Here, Scratch};
 use crate::sinks::{self, SinkState};
@@ -18,13 +18,13 @@ use std::ops::Range;
 /// A pass that runs.
 pub(crate) struct PassRun<'a, R> {
     pass: &'a Pass,
-    code: &'a PassCode,
+    pub(crate) code: &'a PassCode,
     region: &'a [Range<u64>],
     /// By input.
     arrays: &'a [Array<'a>],
-    scratch: &'a mut Scratch,
-    reader: &'a mut R,
-    states: Vec<SinkState>,
+    pub(crate) scratch: &'a mut Scratch,
+    pub(crate) reader: &'a mut R,
+    pub(crate) states: Vec<SinkState>,
     /// By sink: whether the current part's label has a group.
     active: Vec<bool>,
 }
@@ -108,14 +108,16 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         }
         let mut bound = false;
         loop {
-            self.scratch
-                .nest
-                .reset(self.code.inputs.len() + self.states.len());
-            if self.place_sinks(part) {
-                if !bound {
-                    self.bind()?;
-                    bound = true;
+            let wanted = self.place_sinks(part);
+            if wanted && !bound {
+                if !self.bind()? {
+                    return Ok(());
                 }
+                bound = true;
+                // The guard had its own walk.
+                self.place_sinks(part);
+            }
+            if wanted {
                 self.part(part);
             }
             if !self.next_part(part) {
@@ -149,9 +151,10 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             .fold(self.scratch.cells.ranges[d].end, u64::min)
     }
 
-    /// Sets where the sinks' streams begin; false if no sink wants the part.
+    /// Starts a nest and sets where the sinks' streams begin; false if no sink wants the part.
     fn place_sinks(&mut self, part: &[Range<u64>]) -> bool {
         let (rank, inputs) = (self.region.len(), self.code.inputs.len());
+        self.scratch.nest.reset(inputs + self.states.len());
         for (s, sink) in self.pass.sinks.iter().enumerate() {
             let strides = &self.scratch.strides[(inputs + s) * rank..(inputs + s + 1) * rank];
             let base = sinks::base(sink, &self.states[s], strides, self.region, part);
@@ -161,62 +164,16 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         self.active.contains(&true)
     }
 
-    /// Finds or reads what the inputs need for the current cell.
-    fn bind(&mut self) -> Result<(), RunError<R::Error>> {
-        for i in 0..self.code.inputs.len() {
-            let input = &self.code.inputs[i];
-            if self.code.code.inputs[i].is_none() {
-                continue;
-            }
-            self.scratch.bound[i] = match &input.place {
-                Place::Inline(_) => Bound::Inline,
-                Place::Local(id) => Bound::Local(id.0 as usize),
-                Place::Stored { fill, .. } => {
-                    let slot = self.chunk(i)?;
-                    if self.scratch.chunks.held(slot).fill {
-                        Bound::Uniform(*fill)
-                    } else {
-                        Bound::Chunk(slot)
-                    }
-                }
-            };
-        }
-        Ok(())
-    }
-
-    /// The slot of the chunk that stored input `i` needs, which is read if it is not held.
-    fn chunk(&mut self, i: usize) -> Result<usize, RunError<R::Error>> {
-        let (inputs, scratch) = (&self.code.inputs, &mut *self.scratch);
-        let Place::Stored {
-            source,
-            chunk,
-            bytes,
-            ..
-        } = &inputs[i].place
-        else {
-            return Ok(0);
-        };
-        inputs[i].chunk_index(chunk, &scratch.cells.ranges, &mut scratch.index);
-        if let Some(slot) = scratch.chunks.find(*source, &scratch.index) {
-            return Ok(slot);
-        }
-        let cells = &scratch.cells;
-        scratch.chunks.retain(|of, index| {
-            let reads = |input: &InputCode| matches!(&input.place, Place::Stored { source, .. } if *source == of);
-            inputs.iter().any(|input| reads(input) && input.needs(index, cells))
-        });
-        let read = scratch
-            .chunks
-            .read(self.reader, *source, &scratch.index, *bytes);
-        read.map_err(|error| RunError::Read {
-            source_id: *source,
-            index: scratch.index.clone(),
-            error,
-        })
-    }
-
     /// Runs a part of the current cell, strip by strip.
     fn part(&mut self, part: &[Range<u64>]) {
+        self.start_walk(part);
+        while self.scratch.walk.advance(&self.scratch.nest) {
+            self.strip();
+        }
+    }
+
+    /// Starts a walk over the strips of a part of the current cell.
+    pub(crate) fn start_walk(&mut self, part: &[Range<u64>]) {
         self.place_inputs(part);
         let (rank, scratch) = (self.region.len(), &mut *self.scratch);
         for (d, range) in part.iter().enumerate() {
@@ -229,12 +186,9 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
                 });
         }
         scratch.walk.start(&scratch.nest, self.code.code.strip);
-        while self.scratch.walk.advance(&self.scratch.nest) {
-            self.strip();
-        }
     }
 
-    /// Sets where the inputs' streams begin. An input of one value fills its register once.
+    /// Sets where the bound inputs' streams begin. An input of one value fills its register once.
     fn place_inputs(&mut self, part: &[Range<u64>]) {
         let scratch = &mut *self.scratch;
         let rank = self.region.len();
@@ -242,6 +196,9 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             let Some(reg) = self.code.code.inputs[i] else {
                 continue;
             };
+            if let Bound::Unused = scratch.bound[i] {
+                continue;
+            }
             let (array, size) = (&self.arrays[i], input.dtype.size());
             if !matches!(scratch.bound[i], Bound::Uniform(_)) {
                 scratch.nest.base[i] = input.offset(&array.shape, |a| array.origin[a], part);
@@ -273,14 +230,10 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
 
     /// Runs the current strip through the kernels into the sinks.
     fn strip(&mut self) {
-        let n = self.scratch.walk.rows * self.scratch.walk.row_len;
-        debug_assert!(n <= STRIP);
-        self.scratch.count = n;
-        self.scratch.thinned = false;
-        self.load(n);
+        self.load_strip();
         let code = &self.code.code;
         let mut steps = &code.steps[..];
-        if let Some(guard) = &code.guard
+        if let Some(guard) = code.guard.as_ref().filter(|g| g.thins)
             && self.is_one_cell()
         {
             self.run_steps(&steps[..guard.steps]);
@@ -300,6 +253,16 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             self.feed(s, state);
         }
         self.states = states;
+    }
+
+    /// Makes the current strip's elements ready; returns how many they are.
+    pub(crate) fn load_strip(&mut self) -> usize {
+        let n = self.scratch.walk.rows * self.scratch.walk.row_len;
+        debug_assert!(n <= STRIP);
+        self.scratch.count = n;
+        self.scratch.thinned = false;
+        self.load(n);
+        n
     }
 
     /// Whether the whole strip enters one cell of every sink, so that elements have no place to keep.
@@ -360,7 +323,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
     }
 
     /// Runs kernels over the strip.
-    fn run_steps(&mut self, steps: &[Step]) {
+    pub(crate) fn run_steps(&mut self, steps: &[Step]) {
         let n = self.scratch.count;
         for step in steps {
             // Taken out, so that the others can be read while it is written.
@@ -378,7 +341,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         }
     }
 
-    /// Finds each input's elements where they lie, or loads them into its register.
+    /// Finds each bound input's elements where they lie, or loads them into its register.
     fn load(&mut self, n: usize) {
         let Scratch {
             registers,
@@ -396,7 +359,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
                 continue;
             };
             here[i] = Here::Register;
-            if splats[i].is_some() {
+            if splats[i].is_some() || matches!(bound[i], Bound::Unused) {
                 continue;
             }
             let size = input.dtype.size();
@@ -429,7 +392,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
     }
 
     /// The bytes of an operand for the current strip.
-    fn source(&self, operand: Operand) -> &[u8] {
+    pub(crate) fn source(&self, operand: Operand) -> &[u8] {
         let n = self.scratch.count;
         match operand {
             Operand::None => &[],

@@ -4,8 +4,6 @@ use crate::select::Selector;
 use dasklike_graph::dtype::{DType, Lane, Scalar};
 use dasklike_graph::ops::{BinaryOp, UnaryOp};
 use dasklike_graph::program::{Instr, Value};
-use dasklike_graph::reduce::Column;
-use dasklike_graph::stage::Sink;
 
 /// `of * scale + offset` in `to`, NaN where `of` is `missing`. All as native bits.
 #[derive(Clone, Copy, Debug)]
@@ -207,23 +205,4 @@ fn with_constant(s: &Selector<'_>, a: Value, b: Value) -> Option<(Value, u64)> {
     s.constant(b)
         .map(|k| (a, k))
         .or_else(|| s.constant(a).map(|k| (b, k)))
-}
-
-/// The value and the mask of a sink that reduces `where(mask, value, NaN)` and leaves NaN out.
-pub(crate) fn masked(s: &Selector<'_>, sink: &Sink) -> Option<(Value, Value)> {
-    let Sink::Reduce(r) = sink else { return None };
-    let Instr::Select { cond, a, b } = s.program.instrs[r.value.0 as usize] else {
-        return None;
-    };
-    // If something else needs the selected values too, they are there anyway.
-    let alone = s.uses[r.value.0 as usize] == 1;
-    let plain = s.constant(cond).is_none() && s.constant(a).is_none();
-    // NaN is true to these, so leaving it out would change them.
-    let truth = r
-        .state
-        .columns
-        .iter()
-        .any(|c| matches!(c, Column::Any | Column::All));
-    let plain = plain && !truth;
-    (r.state.skipna && alone && plain && is_nan(s, b)).then_some((a, cond))
 }

@@ -64,6 +64,8 @@ pub(crate) fn allocate(selected: Selected, sizes: &[usize]) -> Code {
     }
     let guard = selected.guard.as_ref().map(|guard| Guard {
         steps: guard.calls,
+        thins: guard.thins,
+        reads: read_first(&selected, guard),
         masks: guard.masks.iter().map(|m| operand(m, &values)).collect(),
         inputs: read_after(&selected, guard),
         registers: carried(&selected, guard, &last)
@@ -88,6 +90,16 @@ pub(crate) fn allocate(selected: Selected, sizes: &[usize]) -> Code {
     }
 }
 
+/// The inputs that the guard reads.
+fn read_first(selected: &Selected, guard: &Selection) -> Vec<u32> {
+    let calls = selected.calls[..guard.calls].iter();
+    inputs_of(
+        calls
+            .flat_map(|(_, _, call)| call.args)
+            .chain(guard.masks.iter().copied()),
+    )
+}
+
 /// The inputs that are read behind the guard.
 fn read_after(selected: &Selected, guard: &Selection) -> Vec<u32> {
     let calls = selected.calls[guard.calls..].iter();
@@ -95,9 +107,12 @@ fn read_after(selected: &Selected, guard: &Selection) -> Vec<u32> {
         .fed
         .iter()
         .flat_map(|(value, mask)| [*value, *mask]);
-    let mut inputs: Vec<u32> = calls
-        .flat_map(|(_, _, call)| call.args)
-        .chain(fed)
+    inputs_of(calls.flat_map(|(_, _, call)| call.args).chain(fed))
+}
+
+/// The inputs among `args`, rising, each once.
+fn inputs_of(args: impl Iterator<Item = Arg>) -> Vec<u32> {
+    let mut inputs: Vec<u32> = args
         .filter_map(|arg| match arg {
             Arg::Input(i) => Some(i),
             _ => None,

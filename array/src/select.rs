@@ -9,6 +9,7 @@ use crate::kernels::unary::{Unary, unary};
 use crate::kernels::{Kernel, affine, binary, cast, compare, isin, ternary};
 use crate::patterns;
 use dasklike_graph::dtype::{DType, Lane, Scalar};
+use dasklike_graph::mask;
 use dasklike_graph::ops::{BinaryOp, UnaryOp};
 use dasklike_graph::program::{Instr, Program, Value};
 use dasklike_graph::stage::Sink;
@@ -79,10 +80,7 @@ pub(crate) fn select(program: &Program, sinks: &[Sink]) -> Result<Selected, Refu
     }
     let fed: Vec<(Arg, Arg)> = sinks.iter().map(|sink| s.fed(sink)).collect();
     let mut calls = s.needed(&fed);
-    let values: Vec<Arg> = fed.iter().map(|(value, _)| *value).collect();
-    let guard = s
-        .common_mask(sinks)
-        .and_then(|mask| guard::select(&s, &values, mask, &mut calls));
+    let guard = guard::select(&s, sinks, &mut calls);
     Ok(Selected { calls, fed, guard })
 }
 
@@ -296,19 +294,10 @@ impl Selector<'_> {
 
     /// A sink's value and mask.
     fn fed(&self, sink: &Sink) -> (Arg, Arg) {
-        match patterns::masked(self, sink) {
+        match mask::masked(self.program, sink) {
             Some((value, mask)) => (self.arg(value), self.arg(mask)),
             None => (self.arg(sink_value(sink)), Arg::None),
         }
-    }
-
-    /// The mask of all sinks, if they have one and the same.
-    fn common_mask(&self, sinks: &[Sink]) -> Option<Value> {
-        let mut masks = sinks
-            .iter()
-            .map(|sink| Some(patterns::masked(self, sink)?.1));
-        let first = masks.next()??;
-        masks.all(|mask| mask == Some(first)).then_some(first)
     }
 
     /// The calls that the sinks need, in order.

@@ -3,6 +3,9 @@
 
 mod support;
 
+use dasklike_graph::dtype::Scalar;
+use dasklike_graph::mask;
+use dasklike_graph::stage::Origin;
 use proptest::prelude::*;
 use support::{build, masked, run};
 
@@ -22,6 +25,24 @@ proptest! {
         let case = masked::masked_pass(seed);
         if let Err(e) = run::check(&case) {
             prop_assert!(false, "seed {}: {}\n{:#?}", seed, e, case.stage);
+        }
+    }
+
+    #[test]
+    fn chunks_of_which_nothing_counts_are_not_read(seed: u64) {
+        let case = masked::masked_pass(seed);
+        let pass = &case.stage.passes[0];
+        let inputs = &pass.inputs;
+        let order = mask::read_order(pass);
+        // Chunks of one array that is both are read as the mask's.
+        if inputs[0].origin != inputs[1].origin && matches!(inputs[0].origin, Origin::Stored(_)) {
+            let order = order.unwrap();
+            prop_assert_eq!((order.first, order.then), (vec![1], vec![0]));
+            let one = Scalar::I64(1).cast(inputs[1].dtype);
+            let counts = |at: &[u64]| run::element(&case, &inputs[1], at, &Vec::new()) == one;
+            for [read, wanted] in run::chunks_read_and_wanted(&case, 0, counts) {
+                prop_assert_eq!(read, wanted, "seed {}", seed);
+            }
         }
     }
 

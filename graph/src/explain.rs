@@ -2,6 +2,7 @@
 
 use crate::formula;
 use crate::grid::Axis;
+use crate::mask;
 use crate::plan::{Plan, Source, SourceId};
 use crate::program::{Instr, Value};
 use crate::stage::{AxisView, Input, Lowered, Origin, Pass, Sink, Stage, Target};
@@ -76,6 +77,8 @@ pub struct InputExplanation {
     pub chunks_read: u64,
     pub chunks_stored: u64,
     pub decoded_bytes: u64,
+    /// The condition without which it is not read: where it selects nothing of a chunk.
+    pub only_where: Option<String>,
 }
 
 /// A result of the plan.
@@ -149,12 +152,18 @@ fn explain_stage(plan: &Plan, number: usize, stage: &Stage) -> StageExplanation 
 }
 
 fn explain_pass(plan: &Plan, pass: &Pass) -> PassExplanation {
-    let inputs: Vec<InputExplanation> = pass
+    let mut inputs: Vec<InputExplanation> = pass
         .inputs
         .iter()
         .map(|i| explain_input(plan, pass, i))
         .collect();
     let names: Vec<String> = inputs.iter().map(|i| i.name.clone()).collect();
+    if let Some(order) = mask::read_order(pass) {
+        let condition = formula::condition(&pass.program, &names, &order.parts);
+        for i in order.then {
+            inputs[i as usize].only_where = Some(condition.clone());
+        }
+    }
     let mut values: Vec<(String, Value)> = Vec::new();
     let (mut results, mut outputs) = (Vec::new(), Vec::new());
     for sink in &pass.sinks {
@@ -235,6 +244,7 @@ fn explain_input(plan: &Plan, pass: &Pass, input: &Input) -> InputExplanation {
         chunks_read: 0,
         chunks_stored: 0,
         decoded_bytes: 0,
+        only_where: None,
     };
     match input.origin {
         Origin::Inline(i) => beside(format!("inline{}", i.0)),
@@ -249,6 +259,7 @@ fn explain_input(plan: &Plan, pass: &Pass, input: &Input) -> InputExplanation {
                 chunks_read: read,
                 chunks_stored: source.axes().iter().map(Axis::count).product(),
                 decoded_bytes: read * source.chunk_bytes(),
+                only_where: None,
             }
         }
     }
@@ -338,15 +349,23 @@ impl fmt::Display for StageExplanation {
         for pass in &self.passes {
             for input in &pass.inputs {
                 match input.source {
-                    Some(_) => writeln!(
-                        f,
-                        "  read {} {}: {} of {} chunks, {}",
-                        input.dtype,
-                        input.name,
-                        input.chunks_read,
-                        input.chunks_stored,
-                        human_bytes(input.decoded_bytes)
-                    )?,
+                    Some(_) => {
+                        write!(
+                            f,
+                            "  read {} {}: {} of {} chunks, {}",
+                            input.dtype,
+                            input.name,
+                            input.chunks_read,
+                            input.chunks_stored,
+                            human_bytes(input.decoded_bytes)
+                        )?;
+                        match &input.only_where {
+                            Some(condition) => {
+                                writeln!(f, ", less where {condition} selects nothing")?
+                            }
+                            None => writeln!(f)?,
+                        }
+                    }
                     None => writeln!(f, "  take {} {}", input.dtype, input.name)?,
                 }
             }

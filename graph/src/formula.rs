@@ -37,6 +37,16 @@ pub fn lines(program: &Program, inputs: &[String], results: &[(String, Value)]) 
     lines
 }
 
+/// All of some values as one condition.
+pub fn condition(program: &Program, inputs: &[String], parts: &[Value]) -> String {
+    let names = vec![None; program.instrs.len()];
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|part| text(program, inputs, &names, *part, parts.len() > 1))
+        .collect();
+    parts.join(" & ")
+}
+
 fn text(
     program: &Program,
     inputs: &[String],

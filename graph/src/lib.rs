@@ -15,6 +15,7 @@ pub mod finish;
 pub mod formula;
 pub mod grid;
 pub mod lower;
+pub mod mask;
 pub mod ops;
 pub mod partial;
 pub mod picture;

@@ -10,7 +10,7 @@ use dasklike_graph::plan::{Source, SourceId};
 use dasklike_graph::reduce::ReduceOp;
 use dasklike_graph::stage::*;
 use dasklike_graph::tree::{PartialTree, TreeKey};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 pub struct Memory<'a> {
@@ -178,7 +178,7 @@ fn finish(
 }
 
 /// All values of a local array, over all tiles: whole, as if there were one tile.
-type Locals = Vec<Vec<Scalar>>;
+pub type Locals = Vec<Vec<Scalar>>;
 
 /// Compares the evaluator's outputs with the interpreter's.
 pub fn check(case: &Case) -> Result<(), String> {
@@ -302,7 +302,65 @@ fn check_reduce(
     Ok(())
 }
 
-fn element(case: &Case, input: &Input, at: &[u64], locals: &Locals) -> Scalar {
+/// By tile: the chunks of the pass' stored input `i` that are read, and those that hold an element for which
+/// `wanted` is true.
+pub fn chunks_read_and_wanted(
+    case: &Case,
+    i: usize,
+    wanted: impl Fn(&[u64]) -> bool,
+) -> Vec<[BTreeSet<Vec<u64>>; 2]> {
+    let sources: Vec<Source> = case.stored.iter().map(|s| s.source.clone()).collect();
+    let evaluator = Evaluator::new(&case.stage, &sources).unwrap();
+    let pass = &case.stage.passes[0];
+    let input = &pass.inputs[i];
+    let Origin::Stored(id) = input.origin else {
+        return Vec::new();
+    };
+    let chunks = &case.stored[id.0 as usize].source.chunks;
+    let tiles = (0..case.stage.tile_count()).map(Tile);
+    tiles
+        .map(|tile| {
+            let mut reader = Memory {
+                stored: &case.stored,
+                reads: HashMap::new(),
+            };
+            let inlines = InlineSet(&case.inlines);
+            let run = evaluator.run(&mut Scratch::new(), tile, &inlines, &mut reader);
+            run.unwrap();
+            let of_input = reader.reads.into_keys().filter(|(s, _)| *s == id.0);
+            let region = case.stage.region(&pass.domain, tile);
+            let elements: u64 = region.iter().map(|r| r.end - r.start).product();
+            let singles: Vec<_> = region
+                .iter()
+                .map(|r| dasklike_graph::grid::Axis::regular(r.end - r.start, 1))
+                .collect();
+            let at = |i| {
+                let offsets = block_index(&singles, i).into_iter().zip(&region);
+                offsets.map(|(o, r)| o + r.start).collect::<Vec<u64>>()
+            };
+            let places = (0..elements).map(at).filter(|at| wanted(at));
+            let holding = places.map(|at| {
+                let axes = input.axes.iter().zip(chunks);
+                axes.map(|(view, chunk)| place(*view, &at) / chunk)
+                    .collect()
+            });
+            [
+                of_input.map(|(_, index)| index).collect(),
+                holding.collect(),
+            ]
+        })
+        .collect()
+}
+
+/// The element along an axis that an element of the domain needs.
+fn place(view: AxisView, at: &[u64]) -> u64 {
+    match view {
+        AxisView::Fixed(e) => e,
+        AxisView::Along { dim, start, step } => (start as i64 + step * at[dim] as i64) as u64,
+    }
+}
+
+pub fn element(case: &Case, input: &Input, at: &[u64], locals: &Locals) -> Scalar {
     let (shape, values): (Vec<u64>, Box<dyn Fn(usize) -> Scalar + '_>) = match input.origin {
         Origin::Stored(id) => {
             let s = &case.stored[id.0 as usize];
@@ -323,10 +381,7 @@ fn element(case: &Case, input: &Input, at: &[u64], locals: &Locals) -> Scalar {
     };
     let mut i = 0;
     for (view, n) in input.axes.iter().zip(&shape) {
-        let e = match *view {
-            AxisView::Fixed(e) => e,
-            AxisView::Along { dim, start, step } => (start as i64 + step * at[dim] as i64) as u64,
-        };
+        let e = place(*view, at);
         assert!(e < *n);
         i = i * n + e;
     }
