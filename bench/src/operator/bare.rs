@@ -9,6 +9,9 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// How often deleting everything of a kind is tried.
+const ATTEMPTS: usize = 10;
+
 const MANAGED: &str = "app.kubernetes.io/managed-by=dasklike-operator";
 
 /// Everything that the operator makes of a cluster.
@@ -127,10 +130,18 @@ pub(crate) async fn delete(client: &Client, namespace: &str) -> Result<()> {
             DeleteParams::default().grace_period(0),
             ListParams::default().labels(MANAGED),
         );
-        match api.delete_collection(&delete, &all).await {
-            // The API server deletes no Services together.
-            Err(kube::Error::Api(status)) if status.code == 405 => one_by_one(&api, &all).await?,
-            other => drop(other?),
+        for left in (0..ATTEMPTS).rev() {
+            match api.delete_collection(&delete, &all).await {
+                Ok(_) => break,
+                // The API server deletes no Services together.
+                Err(kube::Error::Api(status)) if status.code == 405 => {
+                    one_by_one(&api, &all).await?;
+                    break;
+                }
+                // It gives up on thousands of objects after a minute, and has deleted some.
+                Err(error) if left == 0 => return Err(error.into()),
+                Err(_) => {}
+            }
         }
     }
     Ok(())
