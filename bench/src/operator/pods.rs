@@ -1,4 +1,4 @@
-//! Counts the pods of a namespace as they come to exist.
+//! Counts the pods of a namespace as they come to exist, or to run.
 
 use anyhow::{Result, bail};
 use futures::TryStreamExt;
@@ -22,10 +22,20 @@ pub(crate) struct PodCount {
 impl PodCount {
     /// Starts the watch and waits until it has seen what is there now.
     pub(crate) async fn start(client: &Client, namespace: &str) -> Result<PodCount> {
+        PodCount::of(client, namespace, watcher::Config::default()).await
+    }
+
+    /// The same of pods that are Running.
+    pub(crate) async fn running(client: &Client, namespace: &str) -> Result<PodCount> {
+        let running = watcher::Config::default().fields("status.phase=Running");
+        PodCount::of(client, namespace, running).await
+    }
+
+    async fn of(client: &Client, namespace: &str, which: watcher::Config) -> Result<PodCount> {
         let api: Api<PartialObjectMeta<Pod>> = Api::namespaced(client.clone(), namespace);
         let (sender, mut count) = watch::channel(None);
         let task = tokio::spawn(async move {
-            let mut events = Box::pin(watcher::watcher(api, watcher::Config::default()));
+            let mut events = Box::pin(watcher::watcher(api, which));
             let (mut names, mut listed) = (std::collections::BTreeSet::new(), false);
             while let Ok(Some(event)) = events.try_next().await {
                 match event {
@@ -59,7 +69,7 @@ impl PodCount {
             match tokio::time::timeout(PATIENCE, count.changed()).await {
                 Ok(changed) => changed?,
                 Err(_) => bail!(
-                    "{} of {wanted} pods exist, and none came in the last {} s",
+                    "{} of {wanted} pods are there, and none came in the last {} s",
                     self.now(),
                     PATIENCE.as_secs()
                 ),
