@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use dasklike::array::DecodeFloat;
 use dasklike::{
-    Client, DataArray, Dataset, LocalCluster, LocalClusterConfig, OpenOptions, compute,
+    Client, Computed, DataArray, Dataset, LocalCluster, LocalClusterConfig, OpenOptions, compute,
 };
 
 /// Scene classes of clear pixels.
@@ -30,13 +30,16 @@ impl Ours {
         })
     }
 
+    /// Computes `arrays` together.
+    pub(crate) fn compute(&self, arrays: &[DataArray]) -> Result<Vec<Computed>> {
+        Ok(compute(&self.client, arrays)?)
+    }
+
     /// Computes `arrays` together; gives the first's values.
-    pub(crate) fn compute(&self, arrays: &[DataArray]) -> Result<Vec<f64>> {
-        let computed = compute(&self.client, arrays)?;
-        Ok(computed
-            .first()
-            .context("nothing was computed")?
-            .values_f64())
+    pub(crate) fn first_of(&self, arrays: &[DataArray]) -> Result<Vec<f64>> {
+        let computed = self.compute(arrays)?;
+        let first = computed.first().context("nothing was computed")?;
+        Ok(first.values_f64())
     }
 }
 

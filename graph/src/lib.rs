@@ -9,6 +9,7 @@
 
 pub mod block;
 pub mod chunks;
+mod columns;
 pub mod dtype;
 pub mod explain;
 pub mod finish;

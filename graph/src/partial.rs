@@ -53,9 +53,7 @@ impl Partial {
             wider
         };
         let shift = (other.first_group - into.first_group) as usize * into.cells as usize;
-        for i in 0..other.groups as usize * other.cells as usize {
-            state.merge_cell(&mut into.words, shift + i, &other.words, i);
-        }
+        state.merge(&mut into.words, shift, &other.words);
         into
     }
 
@@ -72,17 +70,17 @@ impl Partial {
     /// The results of `op` for groups `0..groups` as little-endian elements of `dtype`, group by group.
     /// Groups outside the span are as if no value had gone in.
     pub fn finish(&self, state: &State, op: ReduceOp, dtype: DType, groups: u32) -> Vec<u8> {
-        let mut out = Vec::with_capacity(groups as usize * self.cells as usize * dtype.size());
-        let nothing = Partial::empty(state, 0, 1, 1);
+        let cells = self.cells as usize;
+        let mut out = Vec::with_capacity(groups as usize * cells * dtype.size());
+        let mut nothing = Vec::new();
+        let empty = Partial::empty(state, 0, 1, 1);
+        state.finish(op, dtype, &empty.words, 0..1, &mut nothing);
         for g in 0..groups {
-            for c in 0..self.cells as usize {
-                let value = if g >= self.first_group && g < self.first_group + self.groups {
-                    let at = (g - self.first_group) as usize * self.cells as usize + c;
-                    state.finish_cell(op, dtype, &self.words, at)
-                } else {
-                    state.finish_cell(op, dtype, &nothing.words, 0)
-                };
-                value.write_le(dtype, &mut out);
+            if g >= self.first_group && g < self.first_group + self.groups {
+                let at = (g - self.first_group) as usize * cells;
+                state.finish(op, dtype, &self.words, at..at + cells, &mut out);
+            } else {
+                (0..cells).for_each(|_| out.extend_from_slice(&nothing));
             }
         }
         out

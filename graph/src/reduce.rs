@@ -3,7 +3,7 @@
 //! Float sums accumulate in `f64`; variances merge by the pairwise rule of Chan, Golub and LeVeque (1979), so
 //! partials of any sizes can be folded. One set of columns serves every statistic of the same values.
 
-use crate::dtype::{DType, Lane, Scalar};
+use crate::dtype::{DType, Lane};
 
 /// A reduction over one or more dims, named as xarray names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,35 +154,8 @@ impl State {
         }
     }
 
-    /// Merges cell `from` of `b` into cell `into` of `a`. Both hold whole columns one after another: column
-    /// `k` of a partial of `n` cells is at `k * n`.
-    pub(crate) fn merge_cell(&self, a: &mut [u64], into: usize, b: &[u64], from: usize) {
-        let (na, nb) = (a.len() / self.columns.len(), b.len() / self.columns.len());
-        let counts = self
-            .position(Column::Count)
-            .map(|k| (a[k * na + into], b[k * nb + from]));
-        let sums = self.position(Column::SumFloat).map(|k| {
-            (
-                f64::from_bits(a[k * na + into]),
-                f64::from_bits(b[k * nb + from]),
-            )
-        });
-        for (k, column) in self.columns.iter().enumerate() {
-            let (x, y) = (a[k * na + into], b[k * nb + from]);
-            let (fx, fy) = (f64::from_bits(x), f64::from_bits(y));
-            a[k * na + into] = match column {
-                Column::Count | Column::SumInt => x.wrapping_add(y),
-                Column::SumFloat => (fx + fy).to_bits(),
-                Column::M2 => merge_m2(fx, fy, counts, sums).to_bits(),
-                Column::Min => self.extreme(x, y, true),
-                Column::Max => self.extreme(x, y, false),
-                Column::Any => x | y,
-                Column::All => x & y,
-            };
-        }
-    }
-
-    fn extreme(&self, x: u64, y: u64, least: bool) -> u64 {
+    /// The word of a minimum (`least`) or maximum after `x` and `y`.
+    pub(crate) fn extreme(&self, x: u64, y: u64, least: bool) -> u64 {
         let take_y = match self.lane {
             Lane::F32 | Lane::F64 => {
                 let (fx, fy) = (f64::from_bits(x), f64::from_bits(y));
@@ -200,66 +173,4 @@ impl State {
         };
         if take_y { y } else { x }
     }
-
-    /// The result of `op` for cell `i` of a partial's `words`, as an element of `dtype`.
-    pub(crate) fn finish_cell(
-        &self,
-        op: ReduceOp,
-        dtype: DType,
-        words: &[u64],
-        i: usize,
-    ) -> Scalar {
-        let n = words.len() / self.columns.len();
-        let word = |c: Column| self.position(c).map_or(0, |k| words[k * n + i]);
-        let count = word(Column::Count) as f64;
-        let sum = f64::from_bits(word(Column::SumFloat));
-        let float = matches!(self.lane, Lane::F32 | Lane::F64);
-        match op {
-            ReduceOp::Count => Scalar::I64(word(Column::Count) as i64),
-            ReduceOp::Sum if float => Scalar::F64(sum).cast(dtype),
-            ReduceOp::Sum => Scalar::from_bits(dtype.lane(), word(Column::SumInt)),
-            ReduceOp::Mean => Scalar::F64(sum / count).cast(dtype),
-            ReduceOp::Var { ddof } | ReduceOp::Std { ddof } => {
-                let m2 = f64::from_bits(word(Column::M2));
-                let free = count - ddof as f64;
-                // NumPy gives NaN without values and where no freedom is left.
-                let var = if count > 0.0 && free > 0.0 {
-                    m2 / free
-                } else {
-                    f64::NAN
-                };
-                let std = matches!(op, ReduceOp::Std { .. });
-                Scalar::F64(if std { var.sqrt() } else { var }).cast(dtype)
-            }
-            ReduceOp::Min | ReduceOp::Max => {
-                let word = word(if op == ReduceOp::Min {
-                    Column::Min
-                } else {
-                    Column::Max
-                });
-                if float {
-                    Scalar::F64(f64::from_bits(word)).cast(dtype)
-                } else {
-                    Scalar::from_bits(dtype.lane(), word)
-                }
-            }
-            ReduceOp::Any => Scalar::Bool(word(Column::Any) != 0),
-            ReduceOp::All => Scalar::Bool(word(Column::All) != 0),
-        }
-    }
-}
-
-fn merge_m2(a: f64, b: f64, counts: Option<(u64, u64)>, sums: Option<(f64, f64)>) -> f64 {
-    let (Some((na, nb)), Some((sa, sb))) = (counts, sums) else {
-        return a + b;
-    };
-    if na == 0 {
-        return b;
-    }
-    if nb == 0 {
-        return a;
-    }
-    let (na, nb) = (na as f64, nb as f64);
-    let delta = sb / nb - sa / na;
-    a + b + delta * delta * (na * nb / (na + nb))
 }

@@ -95,10 +95,10 @@ impl Computed {
         &self.bytes
     }
 
-    fn scalars(&self) -> impl Iterator<Item = Scalar> + '_ {
-        self.bytes
-            .chunks_exact(self.dtype.size())
-            .map(|b| Scalar::from_le_bytes(self.dtype, b))
+    /// The elements as values of `T`, which is the array's type, turned into others.
+    fn elements<T: Element, U>(&self, into: impl Fn(T) -> U) -> Vec<U> {
+        let elements = self.bytes.chunks_exact(size_of::<T>());
+        elements.map(|bytes| into(T::from_le(bytes))).collect()
     }
 
     /// The elements in C order. `T` must be the array's type.
@@ -109,12 +109,24 @@ impl Computed {
                 wanted: T::DTYPE,
             });
         }
-        Ok(self.scalars().map(T::from_scalar).collect())
+        Ok(self.elements(|value: T| value))
     }
 
     /// The elements in C order as `f64`, whatever the dtype; integers beyond 2^53 are rounded.
     pub fn values_f64(&self) -> Vec<f64> {
-        self.scalars().map(Scalar::as_f64).collect()
+        match self.dtype {
+            DType::Bool => self.elements(|v: bool| v.into()),
+            DType::U8 => self.elements(|v: u8| v.into()),
+            DType::U16 => self.elements(|v: u16| v.into()),
+            DType::U32 => self.elements(|v: u32| v.into()),
+            DType::U64 => self.elements(|v: u64| v as f64),
+            DType::I8 => self.elements(|v: i8| v.into()),
+            DType::I16 => self.elements(|v: i16| v.into()),
+            DType::I32 => self.elements(|v: i32| v.into()),
+            DType::I64 => self.elements(|v: i64| v as f64),
+            DType::F32 => self.elements(|v: f32| v.into()),
+            DType::F64 => self.elements(|v: f64| v),
+        }
     }
 
     /// The array as `f64`, whatever the dtype; integers beyond 2^53 are rounded.
@@ -139,9 +151,9 @@ impl Computed {
     /// The only element of an array of one.
     pub fn scalar(&self) -> Result<Scalar, ValuesError> {
         let elements = self.shape.iter().product();
-        match (elements, self.scalars().next()) {
-            (1, Some(value)) => Ok(value),
-            _ => Err(ValuesError::NotScalar { elements }),
+        if elements != 1 {
+            return Err(ValuesError::NotScalar { elements });
         }
+        Ok(Scalar::from_le_bytes(self.dtype, &self.bytes))
     }
 }

@@ -15,26 +15,29 @@ pub trait Element: Copy {
     const DTYPE: DType;
     /// The value in its lane.
     fn scalar(self) -> Scalar;
-    /// The value of a scalar of [`Element::DTYPE`].
-    fn from_scalar(scalar: Scalar) -> Self;
+    /// The value of the little-endian bytes of an element, which are as many as the type has.
+    fn from_le(bytes: &[u8]) -> Self;
 }
 
 macro_rules! elements {
-    ($($t:ty, $dtype:ident, $lane:ident as $wide:ty);*) => {$(
+    ($($t:ty, $dtype:ident, $lane:ident $(as $wide:ty)?);*) => {$(
         impl Element for $t {
             const DTYPE: DType = DType::$dtype;
             fn scalar(self) -> Scalar {
-                Scalar::$lane(self as $wide)
+                Scalar::$lane(self$( as $wide)?)
             }
-            fn from_scalar(scalar: Scalar) -> $t {
-                scalar.to_bits() as $t
+            fn from_le(bytes: &[u8]) -> $t {
+                let mut element = [0; size_of::<$t>()];
+                element.copy_from_slice(bytes);
+                <$t>::from_le_bytes(element)
             }
         }
     )*};
 }
 elements!(
     u8, U8, U64 as u64; u16, U16, U64 as u64; u32, U32, U64 as u64; u64, U64, U64 as u64;
-    i8, I8, I64 as i64; i16, I16, I64 as i64; i32, I32, I64 as i64; i64, I64, I64 as i64
+    i8, I8, I64 as i64; i16, I16, I64 as i64; i32, I32, I64 as i64; i64, I64, I64 as i64;
+    f32, F32, F32; f64, F64, F64
 );
 
 impl Element for bool {
@@ -42,28 +45,8 @@ impl Element for bool {
     fn scalar(self) -> Scalar {
         Scalar::Bool(self)
     }
-    fn from_scalar(scalar: Scalar) -> bool {
-        scalar.to_bits() != 0
-    }
-}
-
-impl Element for f32 {
-    const DTYPE: DType = DType::F32;
-    fn scalar(self) -> Scalar {
-        Scalar::F32(self)
-    }
-    fn from_scalar(scalar: Scalar) -> f32 {
-        f32::from_bits(scalar.to_bits() as u32)
-    }
-}
-
-impl Element for f64 {
-    const DTYPE: DType = DType::F64;
-    fn scalar(self) -> Scalar {
-        Scalar::F64(self)
-    }
-    fn from_scalar(scalar: Scalar) -> f64 {
-        f64::from_bits(scalar.to_bits())
+    fn from_le(bytes: &[u8]) -> bool {
+        bytes != [0]
     }
 }
 
