@@ -10,22 +10,29 @@ impl<R: ChunkReader> PassRun<'_, R> {
     /// Finds or reads what the inputs need for the current cell; false if the guard selects nothing of it, so
     /// that there is nothing to do and what lies behind the guard was not read.
     pub(crate) fn bind(&mut self) -> Result<bool, RunError<R::Error>> {
-        let code = self.code;
-        self.scratch.bound.fill(Bound::Unused);
-        if let Some(guard) = code.code.guard.as_ref().filter(|_| code.guards_reads) {
-            for i in &guard.reads {
-                self.bind_input(*i as usize)?;
-            }
-            if !self.selects_any(guard) {
-                return Ok(false);
-            }
+        if !self.ask_guard()? {
+            return Ok(false);
         }
-        for i in 0..code.inputs.len() {
+        for i in 0..self.code.inputs.len() {
             if let Bound::Unused = self.scratch.bound[i] {
                 self.bind_input(i)?;
             }
         }
         Ok(true)
+    }
+
+    /// Whether the guard selects anything of the current cell, or there is none to ask. Reads what it needs and no
+    /// more.
+    pub(crate) fn ask_guard(&mut self) -> Result<bool, RunError<R::Error>> {
+        let code = self.code;
+        self.scratch.bound.fill(Bound::Unused);
+        let Some(guard) = code.code.guard.as_ref().filter(|_| code.guards_reads) else {
+            return Ok(true);
+        };
+        for i in &guard.reads {
+            self.bind_input(*i as usize)?;
+        }
+        Ok(self.selects_any(guard))
     }
 
     /// Finds or reads what one input needs.

@@ -66,23 +66,12 @@ impl Evaluator {
         inlines: &dyn Inlines,
         reader: &mut R,
     ) -> Result<Vec<TileResult>, RunError<R::Error>> {
-        let tiles = self.stage.tile_count();
-        if tile.0 >= tiles {
-            return Err(RunError::NoTile {
-                tile: tile.0,
-                tiles,
-            });
-        }
+        self.check(tile)?;
         scratch.chunks.fit(&self.chunk_sizes);
         scratch
             .locals
             .resize_with(self.stage.locals.len(), Vec::new);
-        let regions: Vec<Vec<Range<u64>>> = self
-            .stage
-            .locals
-            .iter()
-            .map(|l| self.stage.region(&l.dims, tile))
-            .collect();
+        let regions = self.local_regions(tile);
         let mut results = Vec::new();
         for (p, code) in self.passes.iter().enumerate() {
             let pass = &self.stage.passes[p];
@@ -101,6 +90,39 @@ impl Evaluator {
             );
         }
         Ok(results)
+    }
+
+    /// Whether a tile needs more than the chunks of its mask's sources (see
+    /// [`dasklike_graph::mask::asked_first`]), which are all that is read to tell.
+    pub fn needs_more<R: ChunkReader>(
+        &self,
+        scratch: &mut Scratch,
+        tile: Tile,
+        inlines: &dyn Inlines,
+        reader: &mut R,
+    ) -> Result<bool, RunError<R::Error>> {
+        self.check(tile)?;
+        let [code] = &self.passes[..] else {
+            return Ok(true);
+        };
+        let pass = &self.stage.passes[0];
+        let region = self.stage.region(&pass.domain, tile);
+        let arrays = arrays(code, inlines, &self.local_regions(tile))?;
+        PassRun::new(pass, code, &region, &arrays, scratch, reader).selects_any_cell()
+    }
+
+    fn check<E>(&self, tile: Tile) -> Result<(), RunError<E>> {
+        let (tile, tiles) = (tile.0, self.stage.tile_count());
+        if tile < tiles {
+            Ok(())
+        } else {
+            Err(RunError::NoTile { tile, tiles })
+        }
+    }
+
+    fn local_regions(&self, tile: Tile) -> Vec<Vec<Range<u64>>> {
+        let locals = self.stage.locals.iter();
+        locals.map(|l| self.stage.region(&l.dims, tile)).collect()
     }
 }
 

@@ -99,6 +99,18 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         Ok(self.states)
     }
 
+    /// Whether the guard selects anything of any cell, or there is none to ask.
+    pub(crate) fn selects_any_cell(mut self) -> Result<bool, RunError<R::Error>> {
+        self.scratch.cells.start(&self.pass.domain, self.region);
+        while !self.scratch.cells.is_done() {
+            if self.ask_guard()? {
+                return Ok(true);
+            }
+            self.scratch.cells.advance(&self.pass.domain, self.region);
+        }
+        Ok(false)
+    }
+
     /// Runs the current cell, cut along grouped dims into parts of one label each. A cell none of whose
     /// elements any sink wants is not read.
     fn cell(&mut self, part: &mut Vec<Range<u64>>) -> Result<(), RunError<R::Error>> {

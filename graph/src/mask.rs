@@ -4,9 +4,10 @@
 
 use crate::dtype::DType;
 use crate::ops::BinaryOp;
+use crate::plan::SourceId;
 use crate::program::{Instr, Program, Value};
 use crate::reduce::Column;
-use crate::stage::{Origin, Pass, Sink};
+use crate::stage::{Origin, Pass, Sink, Stage};
 use std::collections::BTreeSet;
 
 /// The inputs of a pass by when they are read.
@@ -30,6 +31,26 @@ pub fn read_order(pass: &Pass) -> Option<ReadOrder> {
     let mut then = loads(program, &needed(program, &values));
     then.retain(|i| !first.contains(i) && is_stored(pass, *i));
     (!parts.is_empty() && !then.is_empty()).then_some(ReadOrder { parts, first, then })
+}
+
+/// The sources of a stage's mask, if its only pass reads other sources only where the mask selects something: their
+/// chunks can be asked first whether the others' are needed.
+pub fn asked_first(stage: &Stage) -> Option<Vec<SourceId>> {
+    let [pass] = &stage.passes[..] else {
+        return None;
+    };
+    let order = read_order(pass)?;
+    let sources = |inputs: &[u32]| -> BTreeSet<SourceId> {
+        let origins = inputs.iter().map(|i| pass.inputs[*i as usize].origin);
+        let stored = origins.filter_map(|origin| match origin {
+            Origin::Stored(id) => Some(id),
+            Origin::Inline(_) | Origin::Local(_) => None,
+        });
+        stored.collect()
+    };
+    let (first, then) = (sources(&order.first), sources(&order.then));
+    let useful = !first.is_empty() && !then.is_subset(&first);
+    useful.then(|| first.into_iter().collect())
 }
 
 /// The value of each sink and the mask of all, if all reduce what one and the same mask selects.

@@ -97,6 +97,8 @@ pub struct TileCost {
     pub decoded_bytes: u64,
     /// The most bytes before decoding.
     pub encoded_bytes: u64,
+    /// The most bytes that asking a mask first takes, before the other chunks are fetched; 0 where none can be asked.
+    pub asking_bytes: u64,
     /// Elements evaluated, all passes together.
     pub elements: u64,
 }

@@ -20,6 +20,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tonic::Code;
 
@@ -268,7 +270,7 @@ fn a_remote_cube_gives_the_same_bits_and_is_fetched_ahead() {
     };
     write_sample(&folder.path().join("cube"), &spec, &mut |_, _| {}).unwrap();
     let latency = Duration::from_millis(20);
-    let url = serve_files(folder.path().to_owned(), latency);
+    let (url, _) = serve_files(folder.path().to_owned(), latency);
     let sums = |location: &str| {
         let ds = Dataset::open(location, &OpenOptions::default()).unwrap();
         let (red, nir) = (&ds["red"], &ds["nir"]);
@@ -292,6 +294,41 @@ fn a_remote_cube_gives_the_same_bits_and_is_fetched_ahead() {
         took < latency * chunks / 3,
         "{took:?}: chunks were not fetched at once"
     );
+}
+
+#[test]
+fn remote_chunks_that_a_mask_rules_out_are_not_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = SampleSpec {
+        steps: 40,
+        size: 300,
+        chunk: 50,
+        codec: SampleCodec::Zstd,
+    };
+    write_sample(&folder.path().join("cube"), &spec, &mut |_, _| {}).unwrap();
+    let (url, bands) = serve_files(folder.path().to_owned(), Duration::from_millis(2));
+    // Dense clouds, of which a third of the steps has none, and a class that there is not.
+    let statistics = |location: &str, class: i64| {
+        let ds = Dataset::open(location, &OpenOptions::default()).unwrap();
+        let nir = ds["nir"].where_(ds["scl"].isin([class]));
+        let (mean, count) = (nir.mean(["y", "x"]), nir.count(["y", "x"]));
+        let results = compute(&cluster(2, false).client(), [&mean, &count]).unwrap();
+        let counts = results[1].values_f64();
+        (results[0].bytes().to_vec(), counts)
+    };
+    let local = folder.path().join("cube");
+    let all = 40 * 36;
+    for (class, most) in [(9, all - 1), (200, all / 3)] {
+        let before = bands.load(Relaxed);
+        let remote = statistics(&format!("{url}/cube"), class);
+        let fetched = bands.load(Relaxed) - before;
+        assert_eq!(remote, statistics(local.to_str().unwrap(), class));
+        assert_eq!(remote.1.iter().any(|n| *n > 0.0), class == 9);
+        assert!(
+            fetched <= most,
+            "{fetched} of {all} chunks of nir were fetched"
+        );
+    }
 }
 
 fn free_port() -> u16 {
@@ -356,27 +393,38 @@ fn children_of(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Serves a folder's files over HTTP, each answer after `latency`; gives the URL.
-fn serve_files(folder: PathBuf, latency: Duration) -> String {
+/// Serves a folder's files over HTTP, each answer after `latency`; gives the URL, and the number of requests for
+/// chunks of `nir` so far.
+fn serve_files(folder: PathBuf, latency: Duration) -> (String, Arc<AtomicUsize>) {
+    let bands = Arc::new(AtomicUsize::new(0));
+    let count = bands.clone();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let folder = folder.clone();
+            let (folder, count) = (folder.clone(), count.clone());
             // Ends when the client closes the connection.
-            std::thread::spawn(move || answer(&folder, stream, latency));
+            std::thread::spawn(move || answer(&folder, stream, latency, &count));
         }
     });
-    url
+    (url, bands)
 }
 
-fn answer(folder: &Path, mut stream: TcpStream, latency: Duration) -> Option<()> {
+fn answer(
+    folder: &Path,
+    mut stream: TcpStream,
+    latency: Duration,
+    bands: &AtomicUsize,
+) -> Option<()> {
     let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
     loop {
         let request = lines.next()?.ok()?;
         while !lines.next()?.ok()?.is_empty() {}
         std::thread::sleep(latency);
         let path = request.split(' ').nth(1)?.trim_start_matches('/');
+        if path.contains("/nir/c/") {
+            bands.fetch_add(1, Relaxed);
+        }
         let mut body = Vec::new();
         let found = std::fs::File::open(folder.join(path))
             .and_then(|mut f| f.read_to_end(&mut body))

@@ -1,5 +1,6 @@
 //! What a worker keeps of a job: its stages, readers for its sources, compiled evaluators, inline arrays.
 
+use crate::asking::Asking;
 use crate::core::event::JobStages;
 use dasklike_array::{Evaluator, Inlines};
 use dasklike_graph::lower::lower;
@@ -17,6 +18,8 @@ pub(crate) struct Job {
     pub(crate) readers: Vec<ArrayReader>,
     /// Compiled at a stage's first tile.
     evaluators: Vec<OnceLock<Result<Evaluator, TaskError>>>,
+    /// By stage.
+    asking: Vec<Asking>,
     /// By inline array: values that a stage left. Those of the plan itself are in `lowered`.
     arrived: Vec<OnceLock<Arc<[u8]>>>,
     forgotten: AtomicBool,
@@ -39,6 +42,7 @@ impl Job {
             readers: readers.collect::<Result<_, _>>()?,
             sources: spec.plan.sources.clone(),
             evaluators: lowered.stages.iter().map(|_| OnceLock::new()).collect(),
+            asking: lowered.stages.iter().map(Asking::new).collect(),
             arrived: lowered.inlines.iter().map(|_| OnceLock::new()).collect(),
             lowered: Arc::new(lowered),
             forgotten: AtomicBool::new(false),
@@ -81,6 +85,11 @@ impl Job {
             })
         });
         compiled.as_ref().map_err(TaskError::clone)
+    }
+
+    /// What is known of a stage's mask.
+    pub(crate) fn asking(&self, id: StageId) -> Option<&Asking> {
+        self.asking.get(id.0 as usize)
     }
 
     /// Keeps what a stage left. The same array may come again, with the same bytes.

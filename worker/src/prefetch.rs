@@ -1,15 +1,18 @@
 //! Fetching the stored bytes of a tile's chunks ahead of its evaluation.
 
+use crate::asking::needs_more;
 use crate::job::Job;
 use crate::pace::Pace;
 use crate::reader::failed;
 use bytes::Bytes;
+use dasklike_graph::chunks::ChunkId;
 use dasklike_graph::plan::SourceId;
 use dasklike_graph::protocol::{ErrorKind, TaskError};
 use dasklike_graph::stage::{StageId, Tile};
 use dasklike_storage::{ArrayReader, ReadError};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -29,7 +32,7 @@ const SPARE_REQUESTS: usize = 8;
 /// Requests for one chunk, at most.
 const ATTEMPTS: usize = 4;
 
-/// The stored bytes of a tile's remote chunks.
+/// The stored bytes of a tile's remote chunks, but for those that a mask ruled out.
 #[derive(Debug, Default)]
 pub(crate) struct FetchedTile {
     /// By source and index; `None` for chunks that are not stored.
@@ -118,14 +121,14 @@ impl Requests {
     }
 }
 
-/// Fetches every remote chunk that the tile reads. Dropping the future cancels the requests.
+/// Fetches the remote chunks that the tile reads. Dropping the future cancels the requests.
 pub(crate) async fn fetch_tile(
-    job: &Job,
-    stage: StageId,
+    job: &Arc<Job>,
+    id: StageId,
     tile: Tile,
     requests: &Requests,
 ) -> Result<FetchedTile, TaskError> {
-    let Some(stage) = job.lowered.stages.get(stage.0 as usize) else {
+    let Some(stage) = job.lowered.stages.get(id.0 as usize) else {
         return Ok(FetchedTile::default());
     };
     let begun = Instant::now();
@@ -133,26 +136,69 @@ pub(crate) async fn fetch_tile(
         let reader = job.readers.get(source.0 as usize);
         reader.is_some_and(|r| !r.is_local())
     };
-    let wanted = stage.chunks_of(&job.sources, tile);
-    let mut answers: FuturesUnordered<_> = wanted
-        .into_iter()
-        .filter(|(source, _)| remote(source))
-        .map(|(source, index)| async move {
-            let permit = requests.pace.start().await.ok_or_else(|| TaskError {
-                kind: ErrorKind::Internal,
-                message: "the worker is ending".to_owned(),
-            })?;
-            let reader = &job.readers[source.0 as usize];
-            let bytes = requests.fetch(reader, &index).await;
-            requests.pace.answered(permit);
-            Ok(((source, index), bytes.map_err(|e| failed(&e))?))
-        })
-        .collect();
+    let mut wanted = stage.chunks_of(&job.sources, tile);
+    wanted.retain(|(source, _)| remote(source));
+    let asking = job.asking(id);
+    let later = |source| asking.is_some_and(|a| a.pays() && !a.is_mask(source));
     let mut fetched = FetchedTile::default();
-    while let Some(chunk) = answers.next().await {
-        let (id, bytes) = chunk?;
-        fetched.chunks.insert(id, bytes);
+    let left = fetched.fetch(job, wanted, requests, later).await?;
+    if !left.is_empty() {
+        let job_too = job.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let needs_more = needs_more(&job_too, id, tile, &fetched);
+            (fetched, needs_more)
+        });
+        let needs_more;
+        (fetched, needs_more) = asked
+            .await
+            .map_err(|_| internal("a mask could not be asked"))?;
+        if needs_more {
+            fetched.fetch(job, left, requests, |_| false).await?;
+        }
     }
     fetched.fetch_ns = begun.elapsed().as_nanos() as u64;
     Ok(fetched)
+}
+
+impl FetchedTile {
+    /// Fetches chunks, all at once as far as the pace allows. Gives those back whose sources are for `later` when it
+    /// is their turn.
+    async fn fetch(
+        &mut self,
+        job: &Job,
+        wanted: Vec<ChunkId>,
+        requests: &Requests,
+        later: impl Fn(SourceId) -> bool,
+    ) -> Result<Vec<ChunkId>, TaskError> {
+        let later = &later;
+        let mut answers: FuturesUnordered<_> = wanted
+            .into_iter()
+            .map(|id| async move {
+                let permit = requests.pace.start().await;
+                let permit = permit.ok_or_else(|| internal("the worker is ending"))?;
+                if later(id.0) {
+                    return Ok((id, None));
+                }
+                let reader = &job.readers[id.0.0 as usize];
+                let bytes = requests.fetch(reader, &id.1).await;
+                requests.pace.answered(permit);
+                Ok((id, Some(bytes.map_err(|e| failed(&e))?)))
+            })
+            .collect();
+        let mut left = Vec::new();
+        while let Some(chunk) = answers.next().await {
+            match chunk? {
+                (id, Some(bytes)) => drop(self.chunks.insert(id, bytes)),
+                (id, None) => left.push(id),
+            }
+        }
+        Ok(left)
+    }
+}
+
+fn internal(message: &str) -> TaskError {
+    TaskError {
+        kind: ErrorKind::Internal,
+        message: message.to_owned(),
+    }
 }

@@ -5,16 +5,20 @@ use crate::prefetch::FetchedTile;
 use dasklike_array::{Chunk, ChunkReader};
 use dasklike_graph::plan::SourceId;
 use dasklike_graph::protocol::{ErrorKind, TaskError, TaskStats};
+use dasklike_graph::stage::StageId;
 use dasklike_storage::{Presence, ReadError, ReadErrorKind, ReadScratch};
 use std::time::Instant;
 
 /// Reads the chunks of one tile.
 pub(crate) struct TileReader<'a> {
     pub(crate) job: &'a Job,
+    pub(crate) stage: StageId,
     pub(crate) scratch: &'a mut ReadScratch,
-    pub(crate) fetched: Option<FetchedTile>,
+    pub(crate) fetched: Option<&'a FetchedTile>,
     /// What reading cost so far.
     pub(crate) stats: TaskStats,
+    /// Whether a chunk was read that is no mask's.
+    pub(crate) read_more: bool,
 }
 
 impl ChunkReader for TileReader<'_> {
@@ -35,13 +39,17 @@ impl ChunkReader for TileReader<'_> {
             .readers
             .get(source.0 as usize)
             .ok_or_else(unknown)?;
+        self.read_more |= !self
+            .job
+            .asking(self.stage)
+            .is_some_and(|a| a.is_mask(source));
         let before = Instant::now();
         let presence = if reader.is_local() {
             reader
                 .read_local(index, self.scratch, into)
                 .map_err(|e| failed(&e))?
         } else {
-            let fetched = self.fetched.as_ref().and_then(|f| f.get(source, index));
+            let fetched = self.fetched.and_then(|f| f.get(source, index));
             let unknown = || {
                 internal(format!(
                     "chunk {index:?} of source {} was not fetched",

@@ -114,9 +114,11 @@ fn compute(
     };
     let mut reader = TileReader {
         job: &job,
+        stage: task.stage,
         scratch: read_scratch,
-        fetched,
+        fetched: fetched.as_ref(),
         stats,
+        read_more: false,
     };
     let begun = Instant::now();
     let results = evaluator
@@ -128,6 +130,9 @@ fn compute(
                 message: format!("{}: {error}", place(&task)),
             },
         })?;
+    if let Some(asking) = job.asking(task.stage) {
+        asking.learn(reader.read_more);
+    }
     let mut stats = reader.stats;
     stats.compute_ns = (begun.elapsed().as_nanos() as u64).saturating_sub(stats.decode_ns);
     Ok(output(results, stats))

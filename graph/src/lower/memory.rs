@@ -3,6 +3,7 @@
 use super::build::Context;
 use super::{LowerError, array_bytes};
 use crate::grid::Axis;
+use crate::mask;
 use crate::stage::{
     AxisView, DomainDim, Input, Origin, Pass, ReduceSink, Sink, Stage, Target, TileCost,
 };
@@ -13,18 +14,22 @@ pub const EVALUATOR_BYTES: u64 = 1 << 20;
 /// Fills in the stage's cost a tile and its peak.
 pub(super) fn measure(cx: &Context<'_>, stage: &mut Stage) {
     let mut cost = TileCost::default();
+    let asked = mask::asked_first(stage).unwrap_or_default();
     let (mut peak, mut results) = (0, 0);
     for pass in &stage.passes {
         let (mut decoded, mut encoded) = (0, 0);
         for input in &pass.inputs {
-            let Origin::Stored(source) = input.origin else {
+            let Origin::Stored(id) = input.origin else {
                 continue;
             };
-            let source = &cx.plan.sources[source.0 as usize];
+            let source = &cx.plan.sources[id.0 as usize];
             let touched = chunks_touched(stage, pass, input, &source.axes());
             cost.reads += touched;
             cost.decoded_bytes += touched * source.chunk_bytes();
             cost.encoded_bytes += touched * source.encoded_bound;
+            if asked.contains(&id) {
+                cost.asking_bytes += touched * source.chunk_bytes() + source.decode_scratch;
+            }
             let held = if visits_once(pass, input, &source.axes()) {
                 1
             } else {
@@ -65,6 +70,9 @@ pub(super) fn measure(cx: &Context<'_>, stage: &mut Stage) {
             _ => 0,
         })
         .sum();
+    if !asked.is_empty() {
+        cost.asking_bytes += EVALUATOR_BYTES;
+    }
     stage.tile_cost = cost;
     stage.peak_bytes = peak + results + locals + inlines + EVALUATOR_BYTES;
 }

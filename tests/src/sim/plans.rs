@@ -89,6 +89,7 @@ fn add_stage(rng: &mut Rng, lowered: &mut Lowered, id: StageId, last: bool, most
         reads: 1,
         decoded_bytes: rng.spread(1, 5_000_000),
         encoded_bytes: rng.range(1, peak_bytes),
+        asking_bytes: 0,
         elements: 1,
     };
     lowered.stages.push(Stage {

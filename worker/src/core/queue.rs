@@ -18,7 +18,7 @@ pub(super) struct Queued {
     pub(super) end: u64,
     /// Bytes that each tile holds while it runs.
     pub(super) peak: u64,
-    /// The most bytes fetched for each tile.
+    /// The most bytes that fetching takes for each tile.
     pub(super) encoded: u64,
 }
 
@@ -90,7 +90,8 @@ impl State {
             .get(stage.0 as usize)
             .copied()
             .unwrap_or(false);
-        let (peak, encoded) = (s.peak_bytes, s.tile_cost.encoded_bytes);
+        let (peak, cost) = (s.peak_bytes, s.tile_cost);
+        let encoded = cost.encoded_bytes + cost.asking_bytes;
         let queued = Queued {
             id,
             job,
