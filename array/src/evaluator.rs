@@ -4,7 +4,6 @@ use crate::accumulate::Reducer;
 use crate::chunks::ChunkReader;
 use crate::code::{Code, Operand};
 use crate::error::{CompileError, RunError};
-use crate::guard::Guard;
 use crate::inputs::{Inlines, InputCode, Place};
 use crate::pass::PassRun;
 use crate::registers::allocate;
@@ -12,6 +11,7 @@ use crate::results::TileResult;
 use crate::scratch::Scratch;
 use crate::select::{Refused, select};
 use crate::sinks::finish;
+use dasklike_graph::mask;
 use dasklike_graph::plan::Source;
 use dasklike_graph::program::Instr;
 use dasklike_graph::stage::{Pass, Sink, Stage, Target, Tile};
@@ -225,20 +225,12 @@ fn compile(
     let mut group_dims: Vec<usize> = groups.collect();
     group_dims.sort_unstable();
     group_dims.dedup();
-    let is_guarded = |guard: &Guard| {
-        let stored = (0..)
-            .zip(&inputs)
-            .filter(|(_, i)| i.chunk_bytes().is_some());
-        let mut used = stored.filter(|(i, _)| code.inputs[*i as usize].is_some());
-        used.any(|(i, _)| !guard.reads.contains(&i))
-    };
-    let guards_reads = code.guard.as_ref().is_some_and(is_guarded);
     Ok(PassCode {
         code,
         inputs,
         reducers,
         group_dims,
-        guards_reads,
+        guards_reads: mask::read_order(pass).is_some(),
     })
 }
 

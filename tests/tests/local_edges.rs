@@ -261,14 +261,7 @@ fn a_lost_scheduler_is_told() {
 
 #[test]
 fn a_remote_cube_gives_the_same_bits_and_is_fetched_ahead() {
-    let folder = tempfile::tempdir().unwrap();
-    let spec = SampleSpec {
-        steps: 4,
-        size: 600,
-        chunk: 100,
-        codec: SampleCodec::Zstd,
-    };
-    write_sample(&folder.path().join("cube"), &spec, &mut |_, _| {}).unwrap();
+    let folder = cube(4, 600, 100);
     let latency = Duration::from_millis(20);
     let (url, _) = serve_files(folder.path().to_owned(), latency);
     let sums = |location: &str| {
@@ -298,14 +291,7 @@ fn a_remote_cube_gives_the_same_bits_and_is_fetched_ahead() {
 
 #[test]
 fn remote_chunks_that_a_mask_rules_out_are_not_fetched() {
-    let folder = tempfile::tempdir().unwrap();
-    let spec = SampleSpec {
-        steps: 40,
-        size: 300,
-        chunk: 50,
-        codec: SampleCodec::Zstd,
-    };
-    write_sample(&folder.path().join("cube"), &spec, &mut |_, _| {}).unwrap();
+    let folder = cube(40, 300, 50);
     let (url, bands) = serve_files(folder.path().to_owned(), Duration::from_millis(2));
     // Dense clouds, of which a third of the steps has none, and a class that there is not.
     let statistics = |location: &str, class: i64| {
@@ -329,6 +315,19 @@ fn remote_chunks_that_a_mask_rules_out_are_not_fetched() {
             "{fetched} of {all} chunks of nir were fetched"
         );
     }
+}
+
+/// A folder with the synthetic cube `cube`.
+fn cube(steps: u64, size: u64, chunk: u64) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = SampleSpec {
+        steps,
+        size,
+        chunk,
+        codec: SampleCodec::Zstd,
+    };
+    write_sample(&folder.path().join("cube"), &spec, &mut |_, _| {}).unwrap();
+    folder
 }
 
 fn free_port() -> u16 {

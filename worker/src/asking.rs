@@ -15,33 +15,34 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Masks are asked while they rule out at least one tile in so many.
 const ONE_IN: u64 = 8;
 
-/// What is known of a stage's mask.
+/// What is known of a mask that can be asked first.
 #[derive(Debug)]
 pub(crate) struct Asking {
-    /// The mask's sources; `None` where it cannot be asked first.
-    sources: Option<Vec<SourceId>>,
+    /// The mask's sources.
+    sources: Vec<SourceId>,
     computed: AtomicU64,
     ruled_out: AtomicU64,
 }
 
 impl Asking {
-    pub(crate) fn new(stage: &Stage) -> Asking {
-        Asking {
-            sources: mask::asked_first(stage),
+    /// Nothing yet; `None` if the stage has no such mask.
+    pub(crate) fn of(stage: &Stage) -> Option<Asking> {
+        Some(Asking {
+            sources: mask::asked_first(stage)?,
             computed: AtomicU64::new(0),
             ruled_out: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Whether a chunk of `source` is part of the mask.
     pub(crate) fn is_mask(&self, source: SourceId) -> bool {
-        self.sources.as_ref().is_some_and(|s| s.contains(&source))
+        self.sources.contains(&source)
     }
 
     /// Whether to ask before the next tile's other chunks are fetched.
     pub(crate) fn pays(&self) -> bool {
         let (ruled_out, computed) = (self.ruled_out.load(Relaxed), self.computed.load(Relaxed));
-        self.sources.is_some() && ruled_out > 0 && ruled_out * ONE_IN >= computed
+        ruled_out > 0 && ruled_out * ONE_IN >= computed
     }
 
     /// A tile was computed; `read_more` says whether chunks were read that are no mask's.
@@ -59,7 +60,7 @@ pub(crate) fn needs_more(job: &Job, stage: StageId, tile: Tile, mask: &FetchedTi
     };
     let mut reader = TileReader {
         job,
-        stage,
+        asking: None,
         scratch: &mut ReadScratch::default(),
         fetched: Some(mask),
         stats: TaskStats::default(),

@@ -18,8 +18,8 @@ pub(crate) struct Job {
     pub(crate) readers: Vec<ArrayReader>,
     /// Compiled at a stage's first tile.
     evaluators: Vec<OnceLock<Result<Evaluator, TaskError>>>,
-    /// By stage.
-    asking: Vec<Asking>,
+    /// By stage; `None` for those without a mask that can be asked first.
+    asking: Vec<Option<Asking>>,
     /// By inline array: values that a stage left. Those of the plan itself are in `lowered`.
     arrived: Vec<OnceLock<Arc<[u8]>>>,
     forgotten: AtomicBool,
@@ -42,7 +42,7 @@ impl Job {
             readers: readers.collect::<Result<_, _>>()?,
             sources: spec.plan.sources.clone(),
             evaluators: lowered.stages.iter().map(|_| OnceLock::new()).collect(),
-            asking: lowered.stages.iter().map(Asking::new).collect(),
+            asking: lowered.stages.iter().map(Asking::of).collect(),
             arrived: lowered.inlines.iter().map(|_| OnceLock::new()).collect(),
             lowered: Arc::new(lowered),
             forgotten: AtomicBool::new(false),
@@ -87,9 +87,9 @@ impl Job {
         compiled.as_ref().map_err(TaskError::clone)
     }
 
-    /// What is known of a stage's mask.
+    /// What is known of a stage's mask, if it can be asked first.
     pub(crate) fn asking(&self, id: StageId) -> Option<&Asking> {
-        self.asking.get(id.0 as usize)
+        self.asking.get(id.0 as usize)?.as_ref()
     }
 
     /// Keeps what a stage left. The same array may come again, with the same bytes.

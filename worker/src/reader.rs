@@ -1,23 +1,24 @@
 //! How a tile's evaluation gets its chunks: from files, or from what was fetched ahead.
 
+use crate::asking::Asking;
 use crate::job::Job;
 use crate::prefetch::FetchedTile;
 use dasklike_array::{Chunk, ChunkReader};
 use dasklike_graph::plan::SourceId;
 use dasklike_graph::protocol::{ErrorKind, TaskError, TaskStats};
-use dasklike_graph::stage::StageId;
 use dasklike_storage::{Presence, ReadError, ReadErrorKind, ReadScratch};
 use std::time::Instant;
 
 /// Reads the chunks of one tile.
 pub(crate) struct TileReader<'a> {
     pub(crate) job: &'a Job,
-    pub(crate) stage: StageId,
+    /// Where to look up what is a mask's, if the tile has one that can be asked first.
+    pub(crate) asking: Option<&'a Asking>,
     pub(crate) scratch: &'a mut ReadScratch,
     pub(crate) fetched: Option<&'a FetchedTile>,
     /// What reading cost so far.
     pub(crate) stats: TaskStats,
-    /// Whether a chunk was read that is no mask's.
+    /// Whether a chunk was read that is not the mask's.
     pub(crate) read_more: bool,
 }
 
@@ -39,10 +40,7 @@ impl ChunkReader for TileReader<'_> {
             .readers
             .get(source.0 as usize)
             .ok_or_else(unknown)?;
-        self.read_more |= !self
-            .job
-            .asking(self.stage)
-            .is_some_and(|a| a.is_mask(source));
+        self.read_more |= self.asking.is_some_and(|a| !a.is_mask(source));
         let before = Instant::now();
         let presence = if reader.is_local() {
             reader

@@ -114,7 +114,7 @@ fn compute(
     };
     let mut reader = TileReader {
         job: &job,
-        stage: task.stage,
+        asking: job.asking(task.stage),
         scratch: read_scratch,
         fetched: fetched.as_ref(),
         stats,
@@ -130,7 +130,7 @@ fn compute(
                 message: format!("{}: {error}", place(&task)),
             },
         })?;
-    if let Some(asking) = job.asking(task.stage) {
+    if let Some(asking) = reader.asking {
         asking.learn(reader.read_more);
     }
     let mut stats = reader.stats;

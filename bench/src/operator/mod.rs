@@ -208,8 +208,8 @@ struct Until {
 }
 
 impl Until {
-    /// Starts to watch, and to count the time. Whether pods run is watched of one cluster only: it is more work for
-    /// the API server than to create them.
+    /// Starts to watch, and to count the time. Whether pods run is watched of one cluster only: for many,
+    /// one more watch of every pod would slow the API server down, which both sides wait for.
     async fn watch(args: &OperatorArgs, client: &Client, namespace: &str) -> Result<Until> {
         let running = match args.clusters {
             1 => Some(PodCount::running(client, namespace).await?),
