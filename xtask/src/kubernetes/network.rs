@@ -7,6 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// The bridge's hardware address: locally administered, as the two low bits of its first byte say.
+const OWN_ADDRESS: &str = "02:0d:a5:00:00:01";
+
 /// Makes the bridge and lets packets pass between pods.
 pub(crate) fn up() -> Result<()> {
     switch_on("/proc/sys/net/ipv4/ip_forward")?;
@@ -16,7 +19,17 @@ pub(crate) fn up() -> Result<()> {
     if Path::new(bridged).exists() {
         switch_on(bridged)?;
     }
-    run(&mut ip(&["link", "add", BRIDGE, "type", "bridge"]))?;
+    // A bridge without an address of its own takes the lowest of its ports', and another one when that pod goes: the
+    // other pods then send to an address that nobody has, for a minute and more.
+    run(&mut ip(&[
+        "link",
+        "add",
+        BRIDGE,
+        "address",
+        OWN_ADDRESS,
+        "type",
+        "bridge",
+    ]))?;
     let (_, bits) = POD_RANGE
         .split_once('/')
         .context("a range has a number of bits")?;
