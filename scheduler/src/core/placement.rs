@@ -9,7 +9,7 @@ use super::effect::Effect;
 use super::ids::{JobId, PoolName, WorkerId};
 use super::job::JobState;
 use super::story::Entry;
-use super::worker::Assignment;
+use super::worker::{Assignment, Worker};
 use dasklike_graph::protocol::{Assignment as Assign, JobSpec, ToWorker};
 use dasklike_graph::stage::{InlineId, StageId};
 use std::collections::BTreeMap;
@@ -23,10 +23,13 @@ const MIN_TILES: u64 = 2;
 const SUSPECT_TILES: u64 = 8;
 
 impl State {
-    /// Gives work to every worker that may have room, one range each in turn.
+    /// Gives work to every worker that may have room, one range each in turn, those first that have the fewest tiles a
+    /// slot: what a busy worker gave back for an idle one must not be given to the busy one again.
     pub(super) fn place(&mut self, out: &mut Vec<Effect>) {
         while !self.room.is_empty() {
-            let turn: Vec<WorkerId> = self.room.iter().copied().collect();
+            let crowding = |id: &WorkerId| self.workers.get(id).map(Worker::crowding);
+            let mut turn: Vec<WorkerId> = self.room.iter().copied().collect();
+            turn.sort_by_cached_key(|id| (crowding(id), *id));
             for worker in turn {
                 if self.give(worker, out).is_none() {
                     self.room.remove(&worker);
@@ -136,7 +139,7 @@ impl State {
 
 /// Tells a worker of a job and of the arrays that a stage reads, once each.
 fn tell<'a>(
-    w: &mut super::worker::Worker,
+    w: &mut Worker,
     worker: WorkerId,
     job: JobId,
     spec: &Arc<JobSpec>,

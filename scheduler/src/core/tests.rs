@@ -572,6 +572,39 @@ fn nothing_is_stolen_across_pools() {
     );
 }
 
+/// Were it given back to the worker that it was taken from, it would go to and fro until that one has run it.
+#[test]
+fn what_a_busy_worker_gives_back_goes_to_an_idle_one() {
+    let mut b = Bench::new();
+    b.connect(1);
+    let first = assignments(&b.submit(1, None, 3), 1).remove(0);
+    let one = Assignment {
+        range: 0..1,
+        ..first
+    };
+    b.now += MS;
+    let last = b.from(1, ToScheduler::Commit(commit(&one)));
+    let last = assignments(&last, 1).remove(0);
+    assert_eq!(
+        last.range,
+        2..3,
+        "the first worker has the two that are left"
+    );
+    let asked = b.connect(2);
+    let revoke = asked.iter().find_map(|e| match e {
+        Effect::Send {
+            message: ToWorker::Revoke { assignment, from },
+            ..
+        } => Some((*assignment, *from)),
+        _ => None,
+    });
+    assert_eq!(revoke, Some((last.id, 2)));
+    let (assignment, range) = (last.id, 2..3);
+    let placed = b.from(1, ToScheduler::Revoked { assignment, range });
+    assert!(assignments(&placed, 1).is_empty(), "{placed:?}");
+    assert_eq!(assignments(&placed, 2)[0].range, 2..3);
+}
+
 #[test]
 fn one_name_is_one_job_in_one_pool() {
     let mut b = Bench::new();

@@ -67,6 +67,11 @@ impl Worker {
         self.hello.slots as u64
     }
 
+    /// Its tiles in thousandths of its slots.
+    pub(crate) fn crowding(&self) -> u64 {
+        self.tiles.saturating_mul(1000) / self.slots()
+    }
+
     pub(crate) fn assign(&mut self, assignment: Assignment) -> AssignmentId {
         let id = AssignmentId(self.next);
         self.next += 1;
