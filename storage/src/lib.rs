@@ -14,6 +14,7 @@
 compile_error!("dasklike needs a little-endian machine");
 
 mod cf;
+mod checksum;
 mod codec;
 mod dataset;
 mod document;

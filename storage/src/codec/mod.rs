@@ -3,6 +3,7 @@
 mod blosc;
 mod shuffle;
 
+use crate::checksum::crc32c;
 use crate::error::ReadErrorKind;
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -369,7 +370,7 @@ fn checked(input: &[u8]) -> Result<&[u8], ReadErrorKind> {
             need: 4,
         });
     };
-    let (have, need) = (crc32c::crc32c(bytes), u32::from_le_bytes(*sum));
+    let (have, need) = (crc32c(bytes), u32::from_le_bytes(*sum));
     if have == need {
         Ok(bytes)
     } else {

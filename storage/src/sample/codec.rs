@@ -1,5 +1,6 @@
 //! How the chunks of the synthetic cube are encoded. Each carries a crc32c, so that any damage is seen.
 
+use crate::checksum::crc32c;
 use libdeflater::{CompressionLvl, Compressor};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -133,7 +134,7 @@ impl Encoder {
                 out.truncate(len);
             }
         }
-        out.extend_from_slice(&crc32c::crc32c(out).to_le_bytes());
+        out.extend_from_slice(&crc32c(out).to_le_bytes());
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The metadata and the coordinates of the synthetic cube.
 
 use super::{STEP_DAYS, SampleSpec};
+use crate::checksum::crc32c;
 use serde_json::{Map, Value, json};
 
 /// 2023-01-03T10:30:00Z, in seconds since 1970.
@@ -15,7 +16,7 @@ pub(super) fn files(spec: &SampleSpec) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<(String, Vec<u8>)> = coordinates(spec)
         .into_iter()
         .map(|(name, chunk, mut bytes)| {
-            bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+            bytes.extend_from_slice(&crc32c(&bytes).to_le_bytes());
             (format!("{name}/{chunk}"), bytes)
         })
         .collect();
