@@ -15,6 +15,7 @@ pub mod explain;
 pub mod finish;
 pub mod formula;
 pub mod grid;
+mod infer;
 pub mod lower;
 pub mod mask;
 pub mod ops;

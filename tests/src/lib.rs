@@ -14,3 +14,4 @@ pub mod naive;
 pub mod random_plan;
 pub mod run_plan;
 pub mod sim;
+pub mod tls;

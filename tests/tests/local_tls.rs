@@ -13,24 +13,18 @@ use dasklike_graph::dtype::DType;
 use dasklike_proto_engine::transport::Connector;
 use dasklike_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle, StartError};
 use dasklike_storage::sample::{SampleCodec, SampleSpec, write_sample};
+use dasklike_tests::tls::{Authority, CLIENT, Leaf, Mounted, NAME, SERVER};
 use dasklike_worker::{Worker, WorkerConfig, WorkerHandle};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
-};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// What every client verifies, whatever address it dials.
-const NAME: &str = "demo-scheduler.ns.svc";
 
 /// Looks again and again until it is so.
 fn until(what: &str, mut so: impl FnMut() -> bool) {
@@ -38,116 +32,6 @@ fn until(what: &str, mut so: impl FnMut() -> bool) {
     while !so() {
         assert!(begun.elapsed() < DEADLINE, "still not so: {what}");
         std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// An authority, as the operator keeps one for each cluster.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-/// What a leaf certificate is for.
-#[derive(Clone, Copy)]
-struct Leaf {
-    names: &'static [&'static str],
-    usage: ExtendedKeyUsage,
-    expired: bool,
-}
-
-#[derive(Clone, Copy)]
-enum ExtendedKeyUsage {
-    Server,
-    Client,
-}
-
-const SERVER: Leaf = Leaf {
-    names: &["demo-scheduler", NAME, "localhost"],
-    usage: ExtendedKeyUsage::Server,
-    expired: false,
-};
-const CLIENT: Leaf = Leaf {
-    names: &[],
-    usage: ExtendedKeyUsage::Client,
-    expired: false,
-};
-
-impl Authority {
-    /// All have the same subject, as those of one cluster's name do.
-    fn new() -> Authority {
-        let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "demo.ns");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Authority {
-            issuer: Issuer::new(params, key),
-            pem,
-        }
-    }
-
-    /// A certificate and its key.
-    fn issue(&self, leaf: Leaf) -> (String, String) {
-        let names: Vec<String> = leaf.names.iter().map(|n| (*n).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        params.extended_key_usages = vec![match leaf.usage {
-            ExtendedKeyUsage::Server => ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsage::Client => ExtendedKeyUsagePurpose::ClientAuth,
-        }];
-        if leaf.expired {
-            params.not_after = date_time_ymd(2020, 1, 1);
-        }
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        (certificate.pem(), key.serialize_pem())
-    }
-}
-
-/// A folder as Kubernetes mounts a Secret: links to files in another folder, all of which change at once.
-struct Mounted {
-    folder: TempDir,
-    versions: AtomicU64,
-}
-
-impl Mounted {
-    fn new(ca: &str, leaf: &(String, String)) -> Mounted {
-        let mounted = Mounted {
-            folder: tempfile::tempdir().unwrap(),
-            versions: AtomicU64::new(0),
-        };
-        mounted.replace(ca, leaf);
-        for name in ["ca.crt", "tls.crt", "tls.key"] {
-            let link = mounted.path().join(name);
-            std::os::unix::fs::symlink(Path::new("..data").join(name), link).unwrap();
-        }
-        mounted
-    }
-
-    fn replace(&self, ca: &str, leaf: &(String, String)) {
-        let version = self.versions.fetch_add(1, Ordering::Relaxed);
-        let name = format!("..version_{version}");
-        let inner = self.path().join(&name);
-        std::fs::create_dir(&inner).unwrap();
-        std::fs::write(inner.join("ca.crt"), ca).unwrap();
-        std::fs::write(inner.join("tls.crt"), &leaf.0).unwrap();
-        std::fs::write(inner.join("tls.key"), &leaf.1).unwrap();
-        let fresh = self.path().join("..data_tmp");
-        std::os::unix::fs::symlink(&name, &fresh).unwrap();
-        std::fs::rename(&fresh, self.path().join("..data")).unwrap();
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn as_client(&self) -> ClientTls {
-        ClientTls {
-            server_name: Some(NAME.into()),
-            ..ClientTls::folder(self.path())
-        }
     }
 }
 
@@ -250,7 +134,7 @@ fn results_are_those_of_a_plain_cluster() {
     .unwrap();
     let expected = bytes(&plain.client());
 
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let cluster = Cluster::start(Mounted::new(&authority.pem, &authority.issue(SERVER)));
     let clients = Mounted::new(&authority.pem, &authority.issue(CLIENT));
     let _workers = [
@@ -280,7 +164,7 @@ fn results_are_those_of_a_plain_cluster() {
 
 #[test]
 fn those_who_do_not_belong_are_told_why() {
-    let (ours, others) = (Authority::new(), Authority::new());
+    let (ours, others) = (Authority::generate(), Authority::generate());
     let cluster = Cluster::start(Mounted::new(&ours.pem, &ours.issue(SERVER)));
     let client = ours.issue(CLIENT);
     let expired = Leaf {
@@ -358,7 +242,7 @@ fn those_who_do_not_belong_are_told_why() {
 
 #[test]
 fn an_expired_scheduler_is_not_believed() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let server = authority.issue(Leaf {
         expired: true,
         ..SERVER
@@ -376,7 +260,7 @@ fn an_expired_scheduler_is_not_believed() {
 
 #[test]
 fn plain_and_tls_do_not_mix_and_both_say_so() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let cluster = Cluster::start(Mounted::new(&authority.pem, &authority.issue(SERVER)));
     let clients = Mounted::new(&authority.pem, &authority.issue(CLIENT));
     let told = |outcome: Result<Client, ComputeError>, because: &str| {
@@ -408,7 +292,7 @@ fn plain_and_tls_do_not_mix_and_both_say_so() {
 
 #[test]
 fn no_certificate_no_connection() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let cluster = Cluster::start(Mounted::new(&authority.pem, &authority.issue(SERVER)));
     // Our own clients do not even try.
     let empty = Mounted::new(&authority.pem, &authority.issue(CLIENT));
@@ -455,7 +339,7 @@ fn no_certificate_no_connection() {
 
 #[test]
 fn those_who_dally_hold_nobody_up() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let cluster = Cluster::start(Mounted::new(&authority.pem, &authority.issue(SERVER)));
     let clients = Mounted::new(&authority.pem, &authority.issue(CLIENT));
     let idle: Vec<TcpStream> = (0..100)
@@ -469,7 +353,7 @@ fn those_who_dally_hold_nobody_up() {
 
 #[test]
 fn certificates_are_replaced_while_a_job_runs() {
-    let (old, new) = (Authority::new(), Authority::new());
+    let (old, new) = (Authority::generate(), Authority::generate());
     let cluster = Cluster::start(Mounted::new(&old.pem, &old.issue(SERVER)));
     let clients = Mounted::new(&old.pem, &old.issue(CLIENT));
     let connector = cluster.connector(clients.as_client());
@@ -535,7 +419,7 @@ fn certificates_are_replaced_while_a_job_runs() {
 
 #[test]
 fn commands_take_all_from_the_environment_and_a_told_worker_finishes_what_it_runs() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let server = Mounted::new(&authority.pem, &authority.issue(SERVER));
     let clients = Mounted::new(&authority.pem, &authority.issue(CLIENT));
     let (port, dashboard) = (free_port(), free_port());
