@@ -2,6 +2,7 @@
 
 use super::{Body, Kernel, Operands, elements, output, vector, with_width};
 use crate::element::Element;
+use std::hint::select_unpredictable;
 use std::marker::PhantomData;
 
 /// Both values are strips.
@@ -62,10 +63,11 @@ impl<T: Element> Body for Consts<T> {
     }
 }
 
-/// Both values have been loaded: choosing between two addresses instead becomes a gather.
+/// A choice without a branch: the loads of one with a branch sink into its arms, become a choice between two addresses,
+/// and with that a gather, which takes several times as long.
 #[inline(always)]
 fn pick<T>(mask: u8, a: T, b: T) -> T {
-    if mask != 0 { a } else { b }
+    select_unpredictable(mask != 0, a, b)
 }
 
 /// Operands: mask, value if true, value if false.
