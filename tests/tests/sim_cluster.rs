@@ -39,5 +39,8 @@ fn every_seed_ends_well() {
     // Seeds that never come into trouble prove nothing.
     assert!(total.stolen > 0 && total.rerun > 0 && total.ended.iter().all(|n| *n > 0));
     // Tiles that go to and fro between a busy worker and the scheduler are stolen again and again.
-    assert!(total.stolen * 25 < total.started, "one tile in 25 moved");
+    assert!(
+        total.stolen * 25 < total.started,
+        "more than one tile in 25 was stolen"
+    );
 }
