@@ -13,6 +13,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("dasklike needs a little-endian machine");
 
+mod buffer;
 mod cf;
 mod checksum;
 mod codec;

@@ -1,5 +1,6 @@
 //! Reading the chunks of one array.
 
+use crate::buffer::Buffer;
 use crate::codec::ReadScratch;
 use crate::document::joined;
 use crate::error::{OpenError, ReadError, ReadErrorKind};
@@ -201,21 +202,26 @@ impl ArrayReader {
         };
         let result = match read {
             Ok(None) => Ok(Presence::Absent),
-            Ok(Some(len)) => self
-                .layout
-                .pipeline
-                .decode(&encoded[..len], scratch, out)
-                .map(|()| Presence::Stored {
-                    encoded_bytes: len as u64,
-                }),
+            Ok(Some(bytes)) => {
+                self.layout
+                    .pipeline
+                    .decode(bytes, scratch, out)
+                    .map(|()| Presence::Stored {
+                        encoded_bytes: bytes.len() as u64,
+                    })
+            }
             Err(kind) => Err(kind),
         };
         scratch.encoded = encoded;
         result
     }
 
-    /// Reads a whole file to the front of `buffer`, which grows as needed but is never cleared.
-    fn read_file(&self, path: &Path, buffer: &mut Vec<u8>) -> Result<Option<usize>, ReadErrorKind> {
+    /// Reads a whole file into `buffer`.
+    fn read_file<'b>(
+        &self,
+        path: &Path,
+        buffer: &'b mut Buffer,
+    ) -> Result<Option<&'b [u8]>, ReadErrorKind> {
         let Some((file, len)) = opened(path)? else {
             return Ok(None);
         };
@@ -223,14 +229,14 @@ impl ArrayReader {
         read_range(&file, 0..len, len, buffer).map(Some)
     }
 
-    /// Reads an inner chunk of a shard to the front of `buffer`.
-    fn read_inner(
+    /// Reads an inner chunk of a shard into `buffer`.
+    fn read_inner<'b>(
         &self,
         root: &Path,
         sharding: &Sharding,
         index: &[u64],
-        buffer: &mut Vec<u8>,
-    ) -> Result<Option<usize>, ReadErrorKind> {
+        buffer: &'b mut Buffer,
+    ) -> Result<Option<&'b [u8]>, ReadErrorKind> {
         let (shard, number) = sharding.place(index);
         let Some((file, len)) = opened(&root.join(self.key(&shard)))? else {
             return Ok(None);
@@ -244,7 +250,7 @@ impl ArrayReader {
             let start = if sharding.index_at_end { last } else { 0 };
             let bytes = read_range(&file, start..start + need, len, buffer)?;
             // Another thread may have been faster; it read the same.
-            let _ = cell.set(Some(sharding.decode_index(&buffer[..bytes])?));
+            let _ = cell.set(Some(sharding.decode_index(bytes)?));
         }
         let Some(Some(places)) = cell.get() else {
             return Ok(None);
@@ -311,13 +317,13 @@ fn opened(path: &Path) -> Result<Option<(File, u64)>, ReadErrorKind> {
     }
 }
 
-/// Reads a range of a file of `len` bytes to the front of `buffer`; gives the range's length.
-fn read_range(
+/// Reads a range of a file of `len` bytes into `buffer`.
+fn read_range<'b>(
     file: &File,
     range: Range<u64>,
     len: u64,
-    buffer: &mut Vec<u8>,
-) -> Result<usize, ReadErrorKind> {
+    buffer: &'b mut Buffer,
+) -> Result<&'b [u8], ReadErrorKind> {
     let truncated = || ReadErrorKind::Truncated {
         have: len,
         need: range.end,
@@ -325,14 +331,11 @@ fn read_range(
     if range.end > len {
         return Err(truncated());
     }
-    let size = (range.end - range.start) as usize;
-    if buffer.len() < size {
-        buffer.resize(size, 0);
-    }
-    file.read_exact_at(&mut buffer[..size], range.start)
+    let bytes = buffer.room((range.end - range.start) as usize);
+    file.read_exact_at(bytes, range.start)
         .map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => truncated(),
             _ => e.into(),
         })?;
-    Ok(size)
+    Ok(bytes)
 }

@@ -110,7 +110,7 @@ pub(super) fn decode(
         4 => Inner::Zstd,
         _ => return Ok(Done::NeedsLibrary),
     };
-    let mut plain = std::mem::take(&mut contexts.block);
+    let mut buffer = std::mem::take(&mut contexts.block);
     let shuffled = header.flags & 0x05 != 0 && header.block > 1;
     let room = if shuffled {
         header.block.min(out.len())
@@ -123,9 +123,7 @@ pub(super) fn decode(
     } else {
         room
     };
-    if plain.len() < room {
-        plain.resize(room, 0);
-    }
+    let plain = buffer.room(room);
     let whole = header.block;
     let result = out
         .chunks_mut(whole)
@@ -134,9 +132,9 @@ pub(super) fn decode(
             let start = word(input, HEADER + 4 * i)
                 .ok_or_else(|| damaged("a block's offset is missing"))?;
             let splits = header.splits(block.len(), whole);
-            header.decode_block(inner, input, start, splits, block, &mut plain, contexts)
+            header.decode_block(inner, input, start, splits, block, plain, contexts)
         });
-    contexts.block = plain;
+    contexts.block = buffer;
     result.map(|()| Done::Yes)
 }
 

@@ -3,6 +3,7 @@
 mod blosc;
 mod shuffle;
 
+use crate::buffer::Buffer;
 use crate::checksum::crc32c;
 use crate::error::ReadErrorKind;
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ use zarrs::plugin::ExtensionName;
 #[derive(Default)]
 pub struct ReadScratch {
     /// The encoded bytes of the chunk that is being read.
-    pub(crate) encoded: Vec<u8>,
+    pub(crate) encoded: Buffer,
     contexts: Contexts,
 }
 
@@ -27,9 +28,9 @@ pub struct ReadScratch {
 #[derive(Default)]
 struct Contexts {
     /// A block of a blosc container, before it is unshuffled.
-    block: Vec<u8>,
+    block: Buffer,
     /// Buffers between the steps of a chain.
-    between: Vec<Vec<u8>>,
+    between: Vec<Buffer>,
     zstd: Option<zstd::bulk::Decompressor<'static>>,
     deflate: Option<libdeflater::Decompressor>,
 }
@@ -302,11 +303,7 @@ fn with_buffer<T>(
     f: impl FnOnce(&mut Contexts, &mut [u8]) -> T,
 ) -> T {
     let mut buffer = contexts.between.pop().unwrap_or_default();
-    let size = size as usize;
-    if buffer.len() < size {
-        buffer.resize(size, 0);
-    }
-    let result = f(contexts, &mut buffer[..size]);
+    let result = f(contexts, buffer.room(size as usize));
     contexts.between.push(buffer);
     result
 }
