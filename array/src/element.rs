@@ -15,6 +15,8 @@ pub(crate) trait Element: Pod + PartialEq + PartialOrd {
     const GREATEST: Self;
     /// What every value is at least.
     const LEAST: Self;
+    /// What stands where a value is left out: NaN; of integers any, for they have none.
+    const NOTHING: Self;
     /// The element whose native bits are the low bits of `bits`.
     fn from_bits(bits: u64) -> Self;
     /// The word in which a reduction's state keeps the element: floats as `f64`, integers widened to their lane.
@@ -89,6 +91,7 @@ macro_rules! integer {
             const SIGNED: bool = $signed;
             const GREATEST: Self = <$T>::MAX;
             const LEAST: Self = <$T>::MIN;
+            const NOTHING: Self = 0;
             #[inline(always)]
             fn from_bits(bits: u64) -> Self {
                 bits as $T
@@ -248,6 +251,7 @@ macro_rules! float {
             const SIGNED: bool = false;
             const GREATEST: Self = <$T>::INFINITY;
             const LEAST: Self = <$T>::NEG_INFINITY;
+            const NOTHING: Self = <$T>::NAN;
             #[inline(always)]
             fn from_bits(bits: u64) -> Self {
                 <$T>::from_bits(bits as $bits)

@@ -13,21 +13,16 @@ pub(super) struct Extremes<T> {
 }
 
 impl<T: Element> Lanes<T> for Extremes<T> {
-    /// What is left out becomes the greatest or the least: a blend and a minimum.
+    /// NaN, as what is left out, is neither less nor greater than anything.
     #[inline(always)]
-    fn add(&mut self, j: usize, value: T, counts_in: bool) {
-        let (low, high) = if counts_in {
-            (value, value)
-        } else {
-            (T::GREATEST, T::LEAST)
-        };
-        self.least[j] = if low < self.least[j] {
-            low
+    fn add(&mut self, j: usize, value: T, _: bool) {
+        self.least[j] = if value < self.least[j] {
+            value
         } else {
             self.least[j]
         };
-        self.greatest[j] = if high > self.greatest[j] {
-            high
+        self.greatest[j] = if value > self.greatest[j] {
+            value
         } else {
             self.greatest[j]
         };

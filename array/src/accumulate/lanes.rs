@@ -6,7 +6,8 @@ use multiversion::multiversion;
 
 /// [`LANES`] accumulators of values of `T`.
 pub(super) trait Lanes<T>: Copy {
-    /// Lets a value into lane `j`, unless it is left out. Implementations are `#[inline(always)]`.
+    /// Lets a value into lane `j`, unless it is left out; a float that is left out is NaN. Implementations are
+    /// `#[inline(always)]`.
     fn add(&mut self, j: usize, value: T, counts_in: bool);
 }
 
@@ -31,12 +32,19 @@ pub(super) fn feed<T: Element, const MODE: u8, A: Lanes<T>>(
         feed_blocks::<T, MODE, A>(lanes, blocks, masks);
     }
     for (j, v) in rest.iter().enumerate() {
-        lanes.add(
-            j,
-            *v,
-            (MODE != MASKED || rest_mask[j] != 0) & (MODE == KEEP || !v.is_nan()),
-        );
+        add::<T, MODE, A>(lanes, j, *v, MODE != MASKED || rest_mask[j] != 0);
     }
+}
+
+#[inline(always)]
+fn add<T: Element, const MODE: u8, A: Lanes<T>>(lanes: &mut A, j: usize, value: T, selected: bool) {
+    let value = if selected { value } else { T::NOTHING };
+    let counts_in = if T::FLOAT {
+        MODE == KEEP || !value.is_nan()
+    } else {
+        selected
+    };
+    lanes.add(j, value, counts_in);
 }
 
 /// A function of its own, which leaves the lanes in memory: where the sum of the lanes or the rest of the strip
@@ -51,18 +59,34 @@ fn feed_blocks<T: Element, const MODE: u8, A: Lanes<T>>(
     masks: &[[u8; LANES]],
 ) {
     let mut local = *lanes;
+    // All lanes of wide values would need more registers than there are.
+    if size_of::<T>() == 8 {
+        feed_some::<T, MODE, A, 0, { LANES / 2 }>(&mut local, blocks, masks);
+        feed_some::<T, MODE, A, { LANES / 2 }, LANES>(&mut local, blocks, masks);
+    } else {
+        feed_some::<T, MODE, A, 0, LANES>(&mut local, blocks, masks);
+    }
+    *lanes = local;
+}
+
+/// Feeds lanes `FROM..TO`.
+#[inline(always)]
+fn feed_some<T: Element, const MODE: u8, A: Lanes<T>, const FROM: usize, const TO: usize>(
+    lanes: &mut A,
+    blocks: &[[T; LANES]],
+    masks: &[[u8; LANES]],
+) {
     if MODE == MASKED {
         for (block, mask) in blocks.iter().zip(masks) {
-            for (j, (v, m)) in block.iter().zip(mask).enumerate() {
-                local.add(j, *v, (*m != 0) & !v.is_nan());
+            for j in FROM..TO {
+                add::<T, MODE, A>(lanes, j, block[j], mask[j] != 0);
             }
         }
     } else {
         for block in blocks {
-            for (j, v) in block.iter().enumerate() {
-                local.add(j, *v, MODE == KEEP || !v.is_nan());
+            for j in FROM..TO {
+                add::<T, MODE, A>(lanes, j, block[j], true);
             }
         }
     }
-    *lanes = local;
 }

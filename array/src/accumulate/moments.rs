@@ -9,14 +9,15 @@ use multiversion::multiversion;
 #[derive(Clone, Copy)]
 pub(super) struct Moments {
     sums: [f64; LANES],
-    counts: [u32; LANES],
+    /// As wide as the sums, so that one comparison serves both.
+    counts: [u64; LANES],
 }
 
 impl<T: Element> Lanes<T> for Moments {
     #[inline(always)]
     fn add(&mut self, j: usize, value: T, counts_in: bool) {
         self.sums[j] += if counts_in { value.to_f64() } else { 0.0 };
-        self.counts[j] += counts_in as u32;
+        self.counts[j] += counts_in as u64;
     }
 }
 
@@ -32,7 +33,7 @@ impl Moments {
         let count = if MODE == KEEP {
             n as u64
         } else {
-            self.counts.iter().map(|c| *c as u64).sum()
+            self.counts.iter().sum()
         };
         (count, fold(self.sums))
     }

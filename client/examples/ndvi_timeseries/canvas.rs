@@ -129,20 +129,15 @@ impl Canvas {
 
     /// The picture as a PNG.
     pub(crate) fn png(&self) -> anyhow::Result<Vec<u8>> {
-        // The canvas is opaque.
-        let pixels = self.pixels.data().as_chunks::<4>().0;
-        let mut rgb = vec![0; pixels.len() * 3];
-        for (out, [r, g, b, _]) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
-            *out = [*r, *g, *b];
-        }
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.pixels.width(), self.pixels.height());
-        encoder.set_color(png::ColorType::Rgb);
+        // The canvas is opaque, so its colours are what they are before opacity.
+        encoder.set_color(png::ColorType::Rgba);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_filter(png::FilterType::Up);
         encoder.set_compression(png::Compression::Fast);
         let written = encoder.write_header().and_then(|mut writer| {
-            writer.write_image_data(&rgb)?;
+            writer.write_image_data(self.pixels.data())?;
             writer.finish()
         });
         written.context("cannot encode the picture")?;
