@@ -82,14 +82,16 @@ pub(crate) struct Certificates {
 /// What is remembered of all clusters.
 #[derive(Debug, Default)]
 pub(crate) struct Memories {
-    map: Mutex<BTreeMap<ClusterKey, Memory>>,
+    /// Boxed, for a map has room for more than it holds.
+    map: Mutex<BTreeMap<ClusterKey, Box<Memory>>>,
 }
 
 impl Memories {
     /// Takes out what is remembered of a cluster. While it is out, nobody else works on this cluster: the
     /// controller looks at each cluster once at a time.
     pub(crate) fn take(&self, key: &ClusterKey, uid: &str) -> Memory {
-        let known = self.lock().remove(key).filter(|memory| memory.uid == uid);
+        let known = self.lock().remove(key).map(|memory| *memory);
+        let known = known.filter(|memory| memory.uid == uid);
         known.unwrap_or_else(|| Memory {
             uid: uid.to_owned(),
             ..Memory::default()
@@ -98,7 +100,7 @@ impl Memories {
 
     /// Puts it back.
     pub(crate) fn put(&self, key: &ClusterKey, memory: Memory) {
-        self.lock().insert(key.clone(), memory);
+        self.lock().insert(key.clone(), Box::new(memory));
     }
 
     /// One more failure in a row: how many there are now.
@@ -114,7 +116,7 @@ impl Memories {
         self.lock().remove(key);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ClusterKey, Memory>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ClusterKey, Box<Memory>>> {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

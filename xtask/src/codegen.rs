@@ -30,7 +30,7 @@ const PACKAGES: [Package; 2] = [
     Package {
         folder: "proto/admin",
         protos: &["dasklike/admin/v1/admin.proto"],
-        settings: |builder| builder,
+        settings: |builder| builder.codec_path("crate::codec::SmallCodec"),
     },
 ];
 

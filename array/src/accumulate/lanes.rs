@@ -78,14 +78,14 @@ fn feed_some<T: Element, const MODE: u8, A: Lanes<T>, const FROM: usize, const T
 ) {
     if MODE == MASKED {
         for (block, mask) in blocks.iter().zip(masks) {
-            for j in FROM..TO {
-                add::<T, MODE, A>(lanes, j, block[j], mask[j] != 0);
+            for (j, (v, m)) in block[FROM..TO].iter().zip(&mask[FROM..TO]).enumerate() {
+                add::<T, MODE, A>(lanes, FROM + j, *v, *m != 0);
             }
         }
     } else {
         for block in blocks {
-            for j in FROM..TO {
-                add::<T, MODE, A>(lanes, j, block[j], true);
+            for (j, v) in block[FROM..TO].iter().enumerate() {
+                add::<T, MODE, A>(lanes, FROM + j, *v, true);
             }
         }
     }

@@ -1,26 +1,22 @@
 //! One connection to one scheduler: a socket, TLS if the cluster has it, HTTP/2, the gRPC call.
 
 use super::Shared;
+use super::call::Caller;
 use super::credentials::{CredentialsError, config};
 use crate::core::names::GRPC_PORT;
 use crate::demand::Endpoint;
 use dasklike_proto_admin::pb::admin_client::AdminClient;
 use dasklike_proto_admin::pb::{Demand, WatchDemandRequest, WorkerShape};
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{Builder, Connection, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::Streaming;
-use tonic::body::Body;
 
 /// Bytes that a scheduler may send ahead. A message is tens of bytes a worker, so a big cluster's needs a few turns.
 const WINDOW: u32 = 16 << 10;
@@ -57,7 +53,7 @@ pub(super) enum DialError {
     },
     /// HTTP/2 fails.
     #[error("the scheduler does not speak HTTP/2: {0}")]
-    Http(#[from] hyper::Error),
+    Http(#[from] h2::Error),
     /// The call is refused.
     #[error("the scheduler refuses to tell its demand: {0}")]
     Call(Box<tonic::Status>),
@@ -70,7 +66,7 @@ pub(super) struct Stream {
 }
 
 /// What moves the bytes of a connection.
-pub(super) type Driver = futures::future::BoxFuture<'static, Result<(), hyper::Error>>;
+pub(super) type Driver = futures::future::BoxFuture<'static, Result<(), h2::Error>>;
 
 /// Opens the stream.
 pub(super) async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<Stream, DialError> {
@@ -121,12 +117,21 @@ async fn call<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = handshake(socket).await?;
+    let handshake = h2::client::Builder::new()
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(2 * WINDOW)
+        .max_frame_size(WINDOW)
+        .max_send_buffer_size(WINDOW as usize)
+        .header_table_size(512)
+        .max_concurrent_streams(1)
+        .enable_push(false)
+        .handshake(socket);
+    let (sender, connection) = handshake.await?;
     let mut connection: Driver = Box::pin(connection);
     // The host in a URL's brackets is what `SocketAddr` prints; the name that counts was verified by TLS.
     let origin = format!("http://{address}").parse();
     let origin = origin.map_err(|_| DialError::ServerName(address.to_string()))?;
-    let mut client = AdminClient::with_origin(Sender(sender), origin);
+    let mut client = AdminClient::with_origin(Caller(sender), origin);
     let answer = tokio::select! {
         biased;
         answer = client.watch_demand(request) => answer,
@@ -143,44 +148,4 @@ where
         messages,
         connection,
     })
-}
-
-async fn handshake<S>(
-    socket: S,
-) -> Result<
-    (
-        SendRequest<Body>,
-        Connection<TokioIo<S>, Body, TokioExecutor>,
-    ),
-    hyper::Error,
->
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    Builder::new(TokioExecutor::new())
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(2 * WINDOW)
-        .max_frame_size(WINDOW)
-        .max_send_buf_size(WINDOW as usize)
-        .header_table_size(512)
-        .max_concurrent_streams(1)
-        .handshake(TokioIo::new(socket))
-        .await
-}
-
-/// hyper's sender as the service that tonic wants.
-struct Sender(SendRequest<Body>);
-
-impl tower::Service<http::Request<Body>> for Sender {
-    type Response = http::Response<Incoming>;
-    type Error = hyper::Error;
-    type Future = futures::future::BoxFuture<'static, Result<Self::Response, hyper::Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(self.0.send_request(request))
-    }
 }

@@ -3,6 +3,7 @@
 //! An operator of a thousand clusters holds a thousand of these connections in a few tens of megabytes, so each is
 //! one task, one socket and buffers that are as small as HTTP/2 and TLS let them be.
 
+mod call;
 mod convert;
 mod credentials;
 mod dial;
