@@ -3,6 +3,7 @@
 use super::{KEEP, LANES, MASKED};
 use crate::element::Element;
 use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
 
 /// [`LANES`] accumulators of values of `T`.
 pub(super) trait Lanes<T>: Copy {
@@ -59,8 +60,8 @@ fn feed_blocks<T: Element, const MODE: u8, A: Lanes<T>>(
     masks: &[[u8; LANES]],
 ) {
     let mut local = *lanes;
-    // All lanes of wide values would need more registers than there are.
-    if size_of::<T>() == 8 {
+    // All lanes of wide values need more than the 16 registers that there are without AVX-512.
+    if size_of::<T>() == 8 && !target_cfg_f!(target_feature = "avx512f") {
         feed_some::<T, MODE, A, 0, { LANES / 2 }>(&mut local, blocks, masks);
         feed_some::<T, MODE, A, { LANES / 2 }, LANES>(&mut local, blocks, masks);
     } else {
