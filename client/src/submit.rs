@@ -1,21 +1,24 @@
 //! A client of a scheduler: hands in plans and puts the results together.
 
+mod patience;
+mod results;
+
 use crate::cluster::Background;
 use crate::context::{Context, ContextError, ContextName};
-use dasklike_graph::block::{place_block, region_elements};
-use dasklike_graph::plan::{Dim, OutputId, Plan};
+use dasklike_graph::plan::{Dim, Plan};
 use dasklike_graph::pool::PoolName;
-use dasklike_graph::protocol::JobId;
+use dasklike_graph::protocol::{Epoch, JobId};
 use dasklike_graph::stage::OutputMeta;
 use dasklike_proto_admin::pb::DrainWorkerRequest;
 use dasklike_proto_admin::pb::admin_client::AdminClient;
 use dasklike_proto_engine::convert::{
-    ConvertError, FailureCategory, JobEvent, Piece, event_from_proto, hello, plan_to_proto,
+    ConvertError, FailureCategory, JobEvent, event_from_proto, hello, plan_to_proto,
 };
 use dasklike_proto_engine::pb::client_client::ClientClient;
 use dasklike_proto_engine::transport::{ClientTls, ConnectError, Connector, root_cause};
 use dasklike_proto_engine::{MAX_MESSAGE_BYTES, MAX_PLAN_BYTES, pb};
-use std::ops::Range;
+use patience::Patience;
+use results::Results;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -53,7 +56,10 @@ pub enum ComputeError {
     #[error("the computation was cancelled")]
     Cancelled,
     /// The connection broke; an anonymous job ends with it.
-    #[error("the connection to the scheduler at {url} was lost ({why}): is it still running?")]
+    #[error(
+        "the connection to the scheduler at {url} was lost ({why}): is it still running? A job with a name outlives its \
+         connection"
+    )]
     Lost {
         /// Where the scheduler was.
         url: String,
@@ -97,7 +103,8 @@ impl From<ConvertError> for ComputeError {
 /// How a plan is to be computed.
 #[derive(Clone, Debug, Default)]
 pub struct ComputeOptions {
-    /// A named job outlives its client: see [`Client::attach`].
+    /// A named job outlives its client (see [`Client::attach`]) and, where the scheduler keeps a journal, the scheduler.
+    /// While the scheduler cannot be reached, it is asked again for up to a minute.
     pub name: Option<String>,
     /// Whose workers compute it. While the pool has none, the job waits.
     pub pool: PoolName,
@@ -256,10 +263,16 @@ impl Client {
             max_range: options.max_range.unwrap_or(0),
             pool: options.pool.to_string(),
         };
-        let mut service = self.service.clone();
-        let submit = async move { service.submit(request).await };
-        self.background
-            .run(self.follow(submit, &options.cancel, on_progress))
+        let submit = || {
+            let (mut service, request) = (self.service.clone(), request.clone());
+            async move { service.submit(request).await }
+        };
+        self.background.run(async {
+            match options.name {
+                Some(_) => self.insist(submit, &options.cancel, on_progress).await,
+                None => self.follow(submit(), &options.cancel, on_progress).await,
+            }
+        })
     }
 
     /// Waits for the results of a named job, which may have been submitted by another client.
@@ -273,10 +286,12 @@ impl Client {
             hello: Some(hello()),
             name: name.to_owned(),
         };
-        let mut service = self.service.clone();
-        let attach = async move { service.attach(request).await };
+        let attach = || {
+            let (mut service, request) = (self.service.clone(), request.clone());
+            async move { service.attach(request).await }
+        };
         self.background
-            .run(self.follow(attach, cancel, on_progress))
+            .run(self.insist(attach, cancel, on_progress))
     }
 
     /// The scheduler's version, dashboard and workers.
@@ -323,6 +338,43 @@ impl Client {
         Ok(())
     }
 
+    /// Follows a named job; when the connection breaks, asks again: the job goes on, or was kept.
+    async fn insist<R>(
+        &self,
+        request: impl Fn() -> R,
+        cancel: &CancelToken,
+        mut on_progress: impl FnMut(Progress),
+    ) -> Result<Vec<OutputArray>, ComputeError>
+    where
+        R: Future<Output = Result<tonic::Response<Streaming<pb::JobEvent>>, Status>>,
+    {
+        let mut patience = Patience::default();
+        loop {
+            // What is heard of the job shows that the scheduler is there again.
+            let mut heard = false;
+            let told = |progress| {
+                heard = true;
+                on_progress(progress);
+            };
+            let outcome = self.follow(request(), cancel, told).await;
+            if heard {
+                patience = Patience::default();
+            }
+            match outcome {
+                Err(lost @ ComputeError::Lost { .. }) => {
+                    let Some(wait) = patience.next(std::time::Instant::now()) else {
+                        return Err(lost);
+                    };
+                    tokio::select! {
+                        () = cancel.cancelled() => return Err(ComputeError::Cancelled),
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Reads a job's events to the end. Dropping the stream ends an anonymous job.
     async fn follow(
         &self,
@@ -349,9 +401,12 @@ impl Client {
             };
             match event_from_proto(event)? {
                 JobEvent::Accepted {
-                    job: id, outputs, ..
+                    job: JobId(id),
+                    epoch: Epoch(epoch),
+                    outputs,
+                    ..
                 } => {
-                    job = Some(id);
+                    job = Some(pb::CancelRequest { job: id, epoch });
                     results = Results::new(outputs)?;
                 }
                 JobEvent::Progress(progress) => on_progress(progress),
@@ -365,11 +420,11 @@ impl Client {
         }
     }
 
-    async fn cancel(&self, job: Option<JobId>) {
-        let Some(JobId(job)) = job else { return };
+    async fn cancel(&self, job: Option<pb::CancelRequest>) {
+        let Some(request) = job else { return };
         let mut service = self.service.clone();
         // Where this fails the job ends with its stream.
-        let _ = tokio::time::timeout(CANCEL_GRACE, service.cancel(pb::CancelRequest { job })).await;
+        let _ = tokio::time::timeout(CANCEL_GRACE, service.cancel(request)).await;
     }
 
     fn failed(&self, status: Status) -> ComputeError {
@@ -401,101 +456,6 @@ impl Client {
         ComputeError::Lost {
             url: self.url.clone(),
             why: why.to_owned(),
-        }
-    }
-}
-
-/// The outputs as their blocks arrive.
-#[derive(Debug, Default)]
-struct Results {
-    arrays: Vec<OutputArray>,
-    /// The block whose pieces are arriving.
-    block: Option<(OutputId, Vec<Range<u64>>, u64)>,
-    bytes: Vec<u8>,
-}
-
-impl Results {
-    fn new(outputs: Vec<OutputMeta>) -> Result<Results, ComputeError> {
-        let array = |meta: OutputMeta| {
-            let bytes = meta.shape.iter().fold(meta.dtype.size() as u128, |n, s| {
-                n.saturating_mul(u128::from(*s))
-            });
-            let fits = usize::try_from(bytes)
-                .ok()
-                .filter(|n| Vec::<u8>::new().try_reserve_exact(*n).is_ok());
-            match fits {
-                Some(n) => Ok(OutputArray {
-                    meta,
-                    bytes: vec![0; n],
-                }),
-                None => Err(ComputeError::TooLarge {
-                    name: meta.name,
-                    bytes,
-                }),
-            }
-        };
-        Ok(Results {
-            arrays: outputs.into_iter().map(array).collect::<Result<_, _>>()?,
-            ..Results::default()
-        })
-    }
-
-    fn take(&mut self, piece: Piece) -> Result<(), ComputeError> {
-        if self.block.is_none() {
-            self.check(&piece)?;
-            self.block = Some((piece.output, piece.region, piece.total_bytes));
-        }
-        let Some((output, region, total)) = &self.block else {
-            return Ok(());
-        };
-        let whole = self.bytes.len() as u64 + piece.data.len() as u64;
-        if *output != piece.output || whole > *total {
-            return Err(ComputeError::Protocol(
-                "the pieces of a block do not fit together".to_owned(),
-            ));
-        }
-        // Most blocks are one piece, which needs no copy of its own.
-        let alone = self.bytes.is_empty() && whole == *total;
-        if !alone {
-            self.bytes.extend_from_slice(&piece.data);
-        }
-        if whole < *total {
-            return Ok(());
-        }
-        let array = &mut self.arrays[output.0 as usize];
-        let block: &[u8] = if alone { &piece.data } else { &self.bytes };
-        place_block(
-            &mut array.bytes,
-            &array.meta.shape,
-            region,
-            block,
-            array.meta.dtype.size(),
-        );
-        self.bytes.clear();
-        self.block = None;
-        Ok(())
-    }
-
-    /// A block must lie within its output and fill its region.
-    fn check(&self, first: &Piece) -> Result<(), ComputeError> {
-        let fits = self
-            .arrays
-            .get(first.output.0 as usize)
-            .is_some_and(|array| {
-                let shape = &array.meta.shape;
-                let inside = first.region.iter().zip(shape).all(|(r, n)| r.end <= *n);
-                let elements = region_elements(&first.region);
-                first.region.len() == shape.len()
-                    && inside
-                    && elements.checked_mul(array.meta.dtype.size() as u64)
-                        == Some(first.total_bytes)
-            });
-        if fits {
-            Ok(())
-        } else {
-            Err(ComputeError::Protocol(
-                "a block does not fit its output".to_owned(),
-            ))
         }
     }
 }

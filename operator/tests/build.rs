@@ -75,7 +75,7 @@ fn the_smallest_spec() {
 fn without_tls() {
     check(
         "without_tls",
-        json!({"tls": {"mode": "Disabled"}, "worker": {"slots": 3}}),
+        json!({"tls": {"mode": "Disabled"}, "scheduler": {"journal": {}}, "worker": {"slots": 3}}),
     );
 }
 
@@ -89,6 +89,7 @@ fn templates_pools_and_labels() {
             "propagateLabels": ["cost-centre"],
             "scheduler": {
                 "resources": {"requests": {"cpu": 1, "memory": "2Gi"}},
+                "journal": {"claimName": "season"},
                 "template": {
                     "metadata": {"annotations": {"a": "b"}},
                     "spec": {"priorityClassName": "high"},

@@ -1,6 +1,7 @@
 //! The clients' service: requests to events, and what the driver feeds back to a stream of job events.
 
 use crate::core::effect::{JobEnd, Refusal};
+use crate::core::event::Order;
 use crate::driver::{ClientGuard, Driver, Input};
 use crate::feed::FeedItem;
 use dasklike_graph::lower::{Budget, lower};
@@ -57,11 +58,13 @@ impl pb::client_server::Client for ClientService {
         let gone = self.driver.new_client();
         let submit = Input::Submit {
             client: gone.client(),
-            name,
-            pool,
-            spec: Arc::new(JobSpec { plan, budget }),
-            lowered: Arc::new(lowered),
-            max_range,
+            order: Order {
+                name,
+                pool,
+                spec: Arc::new(JobSpec { plan, budget }),
+                lowered: Arc::new(lowered),
+                max_range,
+            },
             feed,
         };
         self.driver.send(submit).await?;
@@ -90,11 +93,12 @@ impl pb::client_server::Client for ClientService {
         &self,
         request: Request<pb::CancelRequest>,
     ) -> Result<Response<pb::CancelReply>, Status> {
-        self.driver
-            .send(Input::Cancel {
-                job: JobId(request.into_inner().job),
-            })
-            .await?;
+        let pb::CancelRequest { job, epoch } = request.into_inner();
+        // An earlier scheduler's job is over, or was kept under another client.
+        if epoch == self.driver.epoch().0 {
+            let job = JobId(job);
+            self.driver.send(Input::Cancel { job }).await?;
+        }
         Ok(Response::new(pb::CancelReply {}))
     }
 

@@ -9,9 +9,11 @@ mod driver;
 mod expected;
 mod feed;
 pub mod http;
+mod journal;
 mod listen;
 mod server;
 mod view;
 mod worker_rpc;
 
+pub use journal::JournalError;
 pub use server::{DashboardConfig, Scheduler, SchedulerConfig, SchedulerHandle, StartError};

@@ -6,6 +6,7 @@ use crate::core::ids::Epoch;
 use crate::driver::{Driver, Input};
 use crate::http::host::Hosts;
 use crate::http::{self, HttpError, HttpHandle};
+use crate::journal::{self, JournalError};
 use crate::view::Viewer;
 use crate::worker_rpc::WorkerService;
 use dasklike_proto_admin::pb::admin_server::AdminServer;
@@ -38,6 +39,9 @@ pub struct SchedulerConfig {
     pub tls: Option<PathBuf>,
     /// The dashboard; `None` for none.
     pub dashboard: Option<DashboardConfig>,
+    /// A folder in which named jobs are kept, so that the next scheduler with this folder goes on with them. `None`:
+    /// they end with this one.
+    pub journal: Option<PathBuf>,
 }
 
 /// Where the dashboard is.
@@ -70,6 +74,9 @@ pub enum StartError {
     /// The certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The dashboard's listener failed.
     #[error(transparent)]
     Dashboard(#[from] HttpError),
@@ -116,7 +123,8 @@ impl Scheduler {
                 Some(handle.map_err(StartError::Serve)?)
             }
         };
-        let driver = Driver::start(epoch, viewer);
+        let journal = config.journal.as_deref().map(journal::open).transpose()?;
+        let driver = Driver::start(epoch, viewer, journal);
         let (stop, stopped) = watch::channel(false);
         let url = dashboard.as_ref().map(HttpHandle::url);
         let (memory, incoming) = Connector::memory();

@@ -11,6 +11,7 @@ pub mod browser;
 pub mod charts;
 pub mod k8s;
 pub mod naive;
+pub mod processes;
 pub mod random_plan;
 pub mod run_plan;
 pub mod sim;

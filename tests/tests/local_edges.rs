@@ -15,6 +15,7 @@ use dasklike_proto_engine::transport::Connector;
 use dasklike_proto_engine::{VERSION, pb};
 use dasklike_scheduler::{Scheduler, SchedulerConfig};
 use dasklike_storage::sample::{SampleCodec, SampleSpec, write_sample};
+use dasklike_tests::processes::{dasklike, free_port};
 use dasklike_worker::{Worker, WorkerConfig};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -328,26 +329,6 @@ fn cube(steps: u64, size: u64, chunk: u64) -> tempfile::TempDir {
     };
     write_sample(&folder.path().join("cube"), &spec, &mut |_, _| {}).unwrap();
     folder
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-/// The `dasklike` command, as clusters of processes find it.
-fn dasklike() -> PathBuf {
-    let me = std::env::current_exe().unwrap();
-    let program: PathBuf = me.ancestors().nth(2).unwrap().join("dasklike");
-    assert!(
-        program.is_file(),
-        "{} is not built: cargo build --release",
-        program.display()
-    );
-    program
 }
 
 fn command(args: &[&str]) -> Child {

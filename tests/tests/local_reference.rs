@@ -5,10 +5,13 @@
 
 use dasklike::array::{Computed, DataArray, time};
 use dasklike::{
-    ComputeOptions, Dataset, LocalCluster, LocalClusterConfig, OpenOptions, compute, compute_with,
+    Client, ComputeOptions, Dataset, LocalCluster, LocalClusterConfig, OpenOptions, compute,
+    compute_with,
 };
+use dasklike_tests::processes::{Process, free_port};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const STORES: [&str; 5] = [
     "s2_field_2019",
@@ -250,6 +253,78 @@ fn a_worker_killed_in_the_middle_changes_no_number() {
         });
         checks.compare(name, &results);
         assert_eq!(cluster.client().cluster().unwrap().workers.len(), 2);
+    }
+}
+
+#[test]
+fn a_scheduler_killed_in_the_middle_changes_no_number() {
+    let Some(data) = data() else { return };
+    let (store, name) = ("s2_tile_33TWM_202308", "s2_tile_33TWM_202308.v2.zarr");
+    let checks = Checks::of(&open(&data, name), &reference(&data)["stores"][store]);
+    let journal = tempfile::tempdir().unwrap();
+    let port = free_port().to_string();
+    let scheduler = || {
+        let args = ["scheduler", "--port", &port, "--dashboard-port", "0"];
+        let journal = ["--journal", journal.path().to_str().unwrap()];
+        Process::start(args.into_iter().chain(journal))
+    };
+    let url = format!("tcp://127.0.0.1:{port}");
+    let worker = || Process::start(["worker", "--slots", "1", "--scheduler", &url]);
+    let first = scheduler();
+    let _workers = [worker(), worker()];
+    let client = connect(&url);
+    // As above, so that the job is long enough to lose a scheduler in.
+    let options = ComputeOptions {
+        chunks: vec![("y".into(), 16), ("x".into(), 16)],
+        name: Some("season".into()),
+        ..ComputeOptions::default()
+    };
+    let (tell, told) = std::sync::mpsc::channel();
+    let (results, _second) = std::thread::scope(|s| {
+        let running = s.spawn(|| {
+            // Nobody listens any more once enough was seen.
+            compute_with(&client, &checks.arrays, &options, move |p| {
+                let _ = tell.send(p);
+            })
+            .unwrap()
+        });
+        let before = told.iter().find(|p| p.tasks_done > p.tasks / 5);
+        let before = before.expect("the job ended before it was seen");
+        assert!(
+            before.tasks_done < before.tasks * 3 / 4,
+            "{before:?} is too late to lose the scheduler"
+        );
+        drop(first);
+        let second = scheduler();
+        let results = running.join().unwrap();
+        // What was done stays done, but for the last moments before the end.
+        let least = told.iter().map(|p| p.tasks_done).min();
+        assert!(
+            least.is_some_and(|least| least > before.tasks_done / 2),
+            "{before:?}, and {least:?} after the restart"
+        );
+        (results, second)
+    });
+    checks.compare(name, &results);
+    // Who got the results needs no journal.
+    let begun = Instant::now();
+    while std::fs::read_dir(journal.path()).unwrap().count() > 1 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it is not dropped"
+        );
+        std::thread::yield_now();
+    }
+}
+
+/// As soon as it listens.
+fn connect(url: &str) -> Client {
+    let begun = Instant::now();
+    loop {
+        match Client::connect(url) {
+            Ok(client) => return client,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(20), "{error}"),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use dasklike_graph::dtype::DType;
 use dasklike_proto_engine::transport::Connector;
 use dasklike_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle, StartError};
 use dasklike_storage::sample::{SampleCodec, SampleSpec, write_sample};
+use dasklike_tests::processes::free_port;
 use dasklike_tests::tls::{Authority, CLIENT, Leaf, Mounted, NAME, SERVER};
 use dasklike_worker::{Worker, WorkerConfig, WorkerHandle};
 use std::io::{Read, Write};
@@ -517,11 +518,6 @@ fn commands_take_all_from_the_environment_and_a_told_worker_finishes_what_it_run
     until("a worker without a scheduler ends too", || {
         second.try_wait().unwrap().is_some()
     });
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// The `dasklike` command, told everything by its environment.

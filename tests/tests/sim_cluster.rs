@@ -25,6 +25,7 @@ fn every_seed_ends_well() {
                 total.started += report.started;
                 total.stolen += report.stolen;
                 total.rerun += report.rerun;
+                total.restored += report.restored;
                 for (all, one) in total.ended.iter_mut().zip(report.ended) {
                     *all += one;
                 }
@@ -37,6 +38,7 @@ fn every_seed_ends_well() {
     }
     eprintln!("{SEEDS} seeds: {total:?}");
     // Seeds that never come into trouble prove nothing.
+    assert!(total.restored > 0);
     assert!(total.stolen > 0 && total.rerun > 0 && total.ended.iter().all(|n| *n > 0));
     // Tiles that go to and fro between a busy worker and the scheduler are stolen again and again.
     assert!(

@@ -19,6 +19,7 @@ const PACKAGES: [Package; 2] = [
             "dasklike/engine/v1/plan.proto",
             "dasklike/engine/v1/worker.proto",
             "dasklike/engine/v1/client.proto",
+            "dasklike/engine/v1/journal.proto",
         ],
         settings: |builder| {
             builder

@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Whose workers of that cluster compute it
     #[arg(long, value_name = "NAME", requires = "scheduler", default_value_t)]
     pub(crate) pool: PoolName,
+    /// A name for the job there: it goes on when this program ends, and the same again waits for its results
+    #[arg(long, value_name = "NAME", requires = "scheduler")]
+    pub(crate) name: Option<String>,
     /// Keep the dashboard after the end, until Ctrl-C
     #[arg(long)]
     pub(crate) hold: bool,

@@ -16,6 +16,7 @@ pub(crate) struct Engine {
     client: Client,
     dashboard: Option<String>,
     pool: PoolName,
+    name: Option<String>,
     /// Ends when it is dropped.
     _local: Option<LocalCluster>,
 }
@@ -30,6 +31,7 @@ impl Engine {
                     dashboard: client.cluster()?.dashboard_url,
                     client,
                     pool: args.pool.clone(),
+                    name: args.name.clone(),
                     _local: None,
                 }
             }
@@ -39,6 +41,7 @@ impl Engine {
                     client: cluster.client(),
                     dashboard: cluster.dashboard_url(),
                     pool: PoolName::default(),
+                    name: None,
                     _local: Some(cluster),
                 }
             }
@@ -65,6 +68,7 @@ impl Engine {
         let options = ComputeOptions {
             chunks,
             pool: self.pool.clone(),
+            name: self.name.clone(),
             ..ComputeOptions::default()
         };
         let computed = compute_with(&self.client, arrays, &options, |progress| {

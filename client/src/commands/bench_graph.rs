@@ -16,7 +16,7 @@ use dasklike_graph::protocol::{
 use dasklike_graph::tree::TreeKey;
 use dasklike_proto_engine::convert::{plan_from_proto, plan_to_proto};
 use dasklike_scheduler::core::effect::Effect;
-use dasklike_scheduler::core::event::{Event, Submission};
+use dasklike_scheduler::core::event::{Event, Order, Submission};
 use dasklike_scheduler::core::ids::{ClientId, Epoch, Instant, RequestId, WorkerId};
 use dasklike_scheduler::core::{Config, State};
 use serde_json::json;
@@ -138,11 +138,13 @@ impl Script {
         self.tell(Event::Submit(Submission {
             client: ClientId(1),
             request: RequestId(1),
-            name: None,
-            pool: PoolName::default(),
-            spec: spec.clone(),
-            lowered: Arc::new(lowered),
-            max_range: None,
+            order: Order {
+                name: None,
+                pool: PoolName::default(),
+                spec: spec.clone(),
+                lowered: Arc::new(lowered),
+                max_range: None,
+            },
         }));
         ensure!(!self.queue.is_empty(), "the scheduler gave out no task");
         lower(&spec.plan, &spec.budget)?;

@@ -42,6 +42,9 @@ pub(crate) struct SchedulerArgs {
     /// A folder with ca.crt, tls.crt and tls.key: workers and clients must show a certificate of that authority
     #[arg(long, env = "DASKLIKE_TLS_DIR", value_name = "FOLDER")]
     tls_dir: Option<PathBuf>,
+    /// A folder in which named jobs are kept: after a restart with the same folder they go on
+    #[arg(long, env = "DASKLIKE_JOURNAL", value_name = "FOLDER")]
+    journal: Option<PathBuf>,
 }
 
 impl SchedulerArgs {
@@ -63,6 +66,7 @@ impl SchedulerArgs {
                 listen,
                 tls: self.tls_dir,
                 dashboard: Some(dashboard),
+                journal: self.journal,
             },
             |scheduler| {
                 if let Some(address) = scheduler.address() {

@@ -169,4 +169,21 @@ pub struct SchedulerSpec {
     #[serde(default, skip_serializing_if = "RawTemplate::is_empty")]
     #[schemars(schema_with = "template_schema")]
     pub template: RawTemplate,
+    /// Where the scheduler keeps named jobs, so that they go on when it was restarted. Absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Journal>,
+}
+
+/// Where the scheduler keeps named jobs. The names of their arrays, their plans and their results are in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Journal {
+    /// A PersistentVolumeClaim in this namespace, for this cluster alone: the journal outlives the pod and its node.
+    /// Empty: an emptyDir, which outlives the scheduler's process.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(
+        length(max = 253),
+        regex(pattern = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$")
+    )]
+    pub claim_name: String,
 }

@@ -15,7 +15,7 @@ mod schemas;
 mod status;
 
 pub use cluster::{
-    DaskLikeCluster, DaskLikeClusterSpec, Idle, IdleAction, SchedulerSpec, Tls, TlsMode,
+    DaskLikeCluster, DaskLikeClusterSpec, Idle, IdleAction, Journal, SchedulerSpec, Tls, TlsMode,
 };
 pub use pool::{Autoscaling, NamedPool, PoolSpec, ScaleDown, ScaleUp};
 pub use schemas::{ComputeResources, RawTemplate};

@@ -2,7 +2,7 @@
 
 use super::labels::Labels;
 use super::names::ClusterKey;
-use dasklike_operator_api::{Idle, TlsMode};
+use dasklike_operator_api::{Idle, Journal, TlsMode};
 use dasklike_scaling::Policy;
 use k8s_openapi::api::core::v1::{LocalObjectReference, PodTemplateSpec, ResourceRequirements};
 use std::num::NonZeroU32;
@@ -30,6 +30,8 @@ pub struct ValidatedCluster {
     pub tls: TlsMode,
     /// The scheduler.
     pub scheduler: Part,
+    /// Where it keeps named jobs.
+    pub journal: Option<Journal>,
     /// The pools: `default` first, names differ.
     pub pools: Vec<Pool>,
 }

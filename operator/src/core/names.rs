@@ -16,6 +16,8 @@ pub const WORKER_CONTAINER: &str = "worker";
 pub const DEFAULT_POOL: &str = "default";
 /// Where a pod finds its certificates.
 pub const TLS_DIR: &str = "/etc/dasklike/tls";
+/// Where the scheduler's container keeps named jobs.
+pub const JOURNAL_DIR: &str = "/var/lib/dasklike/journal";
 
 /// A cluster's namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -130,12 +130,17 @@ pub fn validate(cluster: &DaskLikeCluster, facts: &Facts<'_>) -> Result<Validate
     }
     label("metadata.name", name, MAX_CLUSTER_NAME)?;
     let image = image(cluster, facts)?;
+    let mut more = json!({"image": image, "tls": cluster.spec.tls});
+    if let Some(journal) = &cluster.spec.scheduler.journal {
+        // Only where there is one, so that others are as they were.
+        more["journal"] = json!({"claimName": journal.claim_name});
+    }
     let scheduler = part(
         "spec.scheduler",
         template::Kind::Scheduler,
         &cluster.spec.scheduler.template,
         cluster.spec.scheduler.resources.as_ref(),
-        json!({"image": image, "tls": cluster.spec.tls}),
+        more,
     )?;
     Ok(ValidatedCluster {
         key: ClusterKey::new(namespace, name),
@@ -147,6 +152,7 @@ pub fn validate(cluster: &DaskLikeCluster, facts: &Facts<'_>) -> Result<Validate
         idle: cluster.spec.idle.clone(),
         tls: cluster.spec.tls.mode,
         scheduler,
+        journal: cluster.spec.scheduler.journal.clone(),
         pools: pools(cluster, &image)?,
         image,
     })

@@ -3,11 +3,12 @@
 use super::State;
 use super::effect::Effect;
 use super::ids::WorkerId;
+use super::journal::{self, Record};
 use super::stage::Phase;
 use super::story::Entry;
 use dasklike_graph::finish::finish;
-use dasklike_graph::protocol::{Block, Commit, ErrorKind, Node};
-use dasklike_graph::stage::{Sink, Stage};
+use dasklike_graph::protocol::{Block, Commit, ErrorKind, JobId, Node};
+use dasklike_graph::stage::{Sink, Stage, StageId};
 
 impl State {
     /// Counts a commit's tiles, folds its nodes and passes its blocks on. Tiles that the worker does not have
@@ -31,8 +32,8 @@ impl State {
                 return self.broken(worker, reason, out);
             }
         }
-        let lowered = job.lowered.clone();
-        let Some((stage, run)) = lowered.stages.get(sid.0 as usize).zip(job.stage_mut(sid)) else {
+        let record = job.journaled.then(|| Record::Done(journal::kept(&commit)));
+        let Some(run) = job.stage_mut(sid) else {
             return;
         };
         debug_assert_eq!(run.phase, Phase::Running);
@@ -71,15 +72,34 @@ impl State {
             .entry(run.op)
             .or_default()
             .add(&commit.stats);
-        let mut blocks = commit.blocks;
-        for node in commit.nodes {
+        out.extend(record.map(|record| Effect::Keep { job: id, record }));
+        self.keep_spans(worker, id, sid, commit.now, commit.spans);
+        self.room.insert(worker);
+        self.fold_done(id, sid, commit.nodes, commit.blocks, out);
+    }
+
+    /// Folds what done tiles left, passes blocks on, and goes on with other stages if these were the last tiles of one.
+    pub(super) fn fold_done(
+        &mut self,
+        id: JobId,
+        sid: StageId,
+        nodes: Vec<Node>,
+        mut blocks: Vec<Block>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(job) = self.jobs.get_mut(&id).filter(|j| j.state.is_live()) else {
+            return;
+        };
+        let lowered = job.lowered.clone();
+        let Some((stage, run)) = lowered.stages.get(sid.0 as usize).zip(job.stage_mut(sid)) else {
+            return;
+        };
+        for node in nodes {
             match fold(stage, run, node) {
                 Ok(finished) => blocks.extend(finished),
                 Err(message) => return self.fail_job(id, ErrorKind::Internal, message, out),
             }
         }
-        self.keep_spans(worker, id, sid, commit.now, commit.spans);
-        self.room.insert(worker);
         let complete = self
             .jobs
             .get(&id)

@@ -1,6 +1,7 @@
 //! What the scheduler wants done.
 
 use super::ids::{ClientId, Instant, JobId, RequestId, WorkerId};
+use super::journal::Record;
 use dasklike_graph::protocol::{Block, TaskError, ToWorker};
 
 /// Something for the edge to do. Effects are carried out in order.
@@ -55,6 +56,19 @@ pub enum Effect {
         job: JobId,
         /// How.
         end: JobEnd,
+    },
+    /// Keep this of a job where a later incarnation finds it. To lose the last of what was kept costs work that is run
+    /// again, so nothing waits for it.
+    Keep {
+        /// The job.
+        job: JobId,
+        /// What.
+        record: Record,
+    },
+    /// Nothing that was kept of the job is needed any more.
+    Drop {
+        /// The job.
+        job: JobId,
     },
     /// Send [`super::event::Event::Tick`] at this moment; replaces what was asked before.
     WakeAt(Instant),

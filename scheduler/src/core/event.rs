@@ -1,6 +1,7 @@
 //! What happens to the scheduler.
 
 use super::ids::{ClientId, Epoch, Instant, JobId, PoolName, RequestId, WorkerId};
+use super::journal::Record;
 use dasklike_graph::protocol::{Block, JobSpec, ToScheduler, WorkerHello};
 use dasklike_graph::stage::Lowered;
 use std::sync::Arc;
@@ -69,6 +70,13 @@ pub enum Event {
         /// The block, of an output.
         block: Block,
     },
+    /// What an earlier incarnation kept of a job, in the order in which it was kept, before any worker or client comes.
+    Restore {
+        /// The job.
+        job: JobId,
+        /// What was kept.
+        record: Record,
+    },
     /// Time went by: what [`super::effect::Effect::WakeAt`] asked for.
     Tick,
 }
@@ -80,6 +88,13 @@ pub struct Submission {
     pub client: ClientId,
     /// The request.
     pub request: RequestId,
+    /// What is to be computed.
+    pub order: Order,
+}
+
+/// What is to be computed, and by whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
     /// `Some`: the job outlives its client, and its results are kept until they are fetched. A name in use by
     /// a job of the same plan attaches to that job.
     pub name: Option<String>,

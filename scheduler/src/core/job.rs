@@ -1,7 +1,7 @@
 //! A job: a plan's stages and who wants their results.
 
 use super::effect::JobEnd;
-use super::event::Submission;
+use super::event::Order;
 use super::ids::{ClientId, Instant, JobId, PoolName, WorkerId};
 use super::stage::StageRun;
 use dasklike_graph::protocol::{JobSpec, TaskError};
@@ -76,6 +76,8 @@ pub(crate) struct Job {
     pub(crate) expires: Option<Instant>,
     /// Slot-nanoseconds assigned, by estimate; a new job starts at the least of the others'.
     pub(crate) share: u64,
+    /// Whether something of it is kept for a later incarnation.
+    pub(crate) journaled: bool,
     pub(crate) max_range: u64,
     pub(crate) submitted: Instant,
     pub(crate) started: Option<Instant>,
@@ -83,16 +85,14 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(id: JobId, submission: Submission, share: u64, now: Instant) -> Job {
-        let Submission {
-            client,
+    pub(crate) fn new(id: JobId, order: Order, now: Instant) -> Job {
+        let Order {
             name,
             pool,
             spec,
             lowered,
             max_range,
-            ..
-        } = submission;
+        } = order;
         let stages = lowered
             .stages
             .iter()
@@ -113,7 +113,7 @@ impl Job {
             pool,
             spec,
             lowered,
-            clients: vec![client],
+            clients: Vec::new(),
             state: JobState::Queued,
             fault: None,
             stages,
@@ -122,7 +122,8 @@ impl Job {
             filling: BTreeMap::new(),
             kept,
             expires: None,
-            share,
+            share: 0,
+            journaled: false,
             max_range: max_range.unwrap_or(u64::MAX).max(1),
             submitted: now,
             started: None,

@@ -2,9 +2,10 @@
 
 use super::State;
 use super::effect::{Effect, Refusal};
-use super::event::Submission;
+use super::event::{Order, Submission};
 use super::ids::{AssignmentId, ClientId, JobId, RequestId};
 use super::job::{Job, JobState, output_bytes};
+use super::journal::Record;
 use super::stage::{Phase, StageRun};
 use super::story::Entry;
 use dasklike_graph::block::place_block;
@@ -17,16 +18,20 @@ const HISTORY: usize = 64;
 
 impl State {
     pub(super) fn submit(&mut self, submission: Submission, out: &mut Vec<Effect>) {
-        let (client, request) = (submission.client, submission.request);
-        if let Err(what) = check_stages(&submission.lowered) {
+        let Submission {
+            client,
+            request,
+            order,
+        } = submission;
+        if let Err(what) = check_stages(&order.lowered) {
             return out.push(Effect::Refused {
                 client,
                 request,
                 refusal: Refusal::Malformed { what },
             });
         }
-        if let Some(name) = submission.name.clone() {
-            match self.named(&name, &submission) {
+        if let Some(name) = &order.name {
+            match self.named(name, &order) {
                 Ok(Some(job)) => return self.join(job, client, request, out),
                 Ok(None) => {}
                 Err(refusal) => {
@@ -40,16 +45,20 @@ impl State {
         }
         let id = JobId(self.next_job);
         self.next_job += 1;
-        if let Some(name) = submission.name.clone() {
-            self.names.insert(name, id);
+        if let Some(name) = &order.name {
+            self.names.insert(name.clone(), id);
         }
         let live = self
             .jobs
             .values()
-            .filter(|j| j.state.is_live() && j.pool == submission.pool);
+            .filter(|j| j.state.is_live() && j.pool == order.pool);
         let share = live.map(|j| j.share).min().unwrap_or(0);
-        self.jobs
-            .insert(id, Job::new(id, submission, share, self.now));
+        let mut job = Job::new(id, order.clone(), self.now);
+        job.clients.push(client);
+        job.share = share;
+        job.journaled = self.config.journal && order.name.is_some();
+        self.jobs.insert(id, job);
+        self.keep(id, || Record::Begun(order), out);
         self.log.push(self.now, Entry::Submitted { job: id });
         out.push(Effect::Accepted {
             client,
@@ -62,8 +71,8 @@ impl State {
     }
 
     /// The job that a named submission joins, if any.
-    fn named(&self, name: &str, submission: &Submission) -> Result<Option<JobId>, Refusal> {
-        let outputs = &submission.lowered.outputs;
+    fn named(&self, name: &str, order: &Order) -> Result<Option<JobId>, Refusal> {
+        let outputs = &order.lowered.outputs;
         let bytes = outputs
             .iter()
             .map(|o| output_bytes(o.dtype.size(), &o.shape))
@@ -81,7 +90,10 @@ impl State {
         };
         let waits =
             job.state == JobState::Finished && !job.kept.is_empty() && job.expires.is_some();
-        match job.spec == submission.spec && job.pool == submission.pool {
+        // What a task may hold follows the workers that happen to be there.
+        let (theirs, ours) = (&job.spec, &order.spec);
+        let same = theirs.plan == ours.plan && theirs.budget.chunks == ours.budget.chunks;
+        match same && job.pool == order.pool {
             _ if !job.state.is_live() && !waits => Ok(None),
             true => Ok(Some(job.id)),
             false => Err(Refusal::NameTaken {
@@ -121,11 +133,11 @@ impl State {
             job.clients.push(client);
         }
         self.tell_end(id, client, out);
-        self.drop_fetched(id);
+        self.drop_fetched(id, out);
     }
 
     /// Results that a client has got need not be kept.
-    fn drop_fetched(&mut self, id: JobId) {
+    fn drop_fetched(&mut self, id: JobId, out: &mut Vec<Effect>) {
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
@@ -139,6 +151,7 @@ impl State {
         {
             self.names.remove(name);
         }
+        self.drop_kept(id, out);
     }
 
     fn tell_end(&self, id: JobId, client: ClientId, out: &mut Vec<Effect>) {
@@ -198,12 +211,13 @@ impl State {
         }] += 1;
         self.log.push(self.now, Entry::Ended { job: id });
         self.last_end = self.now;
+        let finished = state == JobState::Finished;
         job.state = state;
         job.ended = Some(self.now);
         job.ready.clear();
         job.inlines.clear();
         job.filling.clear();
-        if job.state != JobState::Finished {
+        if !finished {
             job.kept = Vec::new();
         }
         job.expires = job
@@ -239,7 +253,10 @@ impl State {
         for client in clients {
             self.tell_end(id, client, out);
         }
-        self.drop_fetched(id);
+        if !finished {
+            self.drop_kept(id, out);
+        }
+        self.drop_fetched(id, out);
         if let Some(at) = expires {
             self.alarm_by(at);
         }
@@ -395,8 +412,9 @@ impl State {
         }
     }
 
-    pub(super) fn drop_expired(&mut self) {
+    pub(super) fn drop_expired(&mut self, out: &mut Vec<Effect>) {
         let now = self.now;
+        let mut dropped = Vec::new();
         for job in self
             .jobs
             .values_mut()
@@ -409,6 +427,10 @@ impl State {
             {
                 self.names.remove(name);
             }
+            dropped.push(job.id);
+        }
+        for job in dropped {
+            self.drop_kept(job, out);
         }
     }
 

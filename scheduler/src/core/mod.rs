@@ -15,6 +15,7 @@ pub mod ids;
 mod invariants;
 mod job;
 mod jobs;
+pub mod journal;
 mod members;
 mod placement;
 mod progress;
@@ -36,6 +37,7 @@ use effect::Effect;
 use event::Event;
 use ids::{ClientId, Epoch, Instant, JobId, PoolName, WorkerId};
 use job::Job;
+use journal::Record;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use worker::Worker;
 
@@ -52,6 +54,8 @@ pub struct Config {
     pub kept_bytes: u64,
     /// How long a named job's results wait to be fetched.
     pub kept_ns: u64,
+    /// Whether named jobs are kept where a later incarnation finds them.
+    pub journal: bool,
 }
 
 impl Default for Config {
@@ -62,6 +66,7 @@ impl Default for Config {
             max_deaths: 3,
             kept_bytes: 64 << 20,
             kept_ns: 600_000_000_000,
+            journal: false,
         }
     }
 }
@@ -144,9 +149,11 @@ impl State {
                 block,
             } => {
                 if epoch == self.epoch && self.heard(worker) {
+                    self.keep(job, || Record::Pushed(block.clone()), out);
                     self.place_block(job, block, out);
                 }
             }
+            Event::Restore { job, record } => self.restore(job, record, out),
             Event::Tick => self.tick(out),
         }
         self.place(out);
@@ -176,7 +183,7 @@ impl State {
             out.push(Effect::Disconnect { worker, reason });
             self.worker_lost(worker, out);
         }
-        self.drop_expired();
+        self.drop_expired(out);
     }
 
     /// Asks to be woken at the next moment at which silence would mean something. An alarm that comes too early

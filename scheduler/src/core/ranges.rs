@@ -61,6 +61,26 @@ impl RangeSet {
         self.ranges.insert(start, end);
     }
 
+    /// Takes tiles out, which must all be in the set; otherwise it stays as it is.
+    pub(crate) fn remove(&mut self, range: &Range<u64>) -> bool {
+        if range.is_empty() {
+            return true;
+        }
+        let around = self.ranges.range(..=range.start).next_back();
+        let Some((start, end)) = around.map(|(s, e)| (*s, *e)) else {
+            return false;
+        };
+        if end < range.end {
+            return false;
+        }
+        self.ranges.remove(&start);
+        let rest = [start..range.start, range.end..end];
+        let rest = rest.into_iter().filter(|r| !r.is_empty());
+        self.ranges.extend(rest.map(|r| (r.start, r.end)));
+        self.count -= range.end - range.start;
+        true
+    }
+
     /// The first range.
     pub(crate) fn first(&self) -> Option<Range<u64>> {
         self.ranges
@@ -145,6 +165,12 @@ mod tests {
         assert!(set.iter().eq(std::iter::once(0..20)));
         assert_eq!(set.take_first(5), Some(0..5));
         assert_eq!(set.count(), 15);
+        for outside in [4..6, 19..21, 0..1, 30..31] {
+            assert!(!set.remove(&outside), "{outside:?}");
+        }
+        assert!(set.remove(&(7..9)) && !set.remove(&(6..8)));
+        assert!(set.iter().eq([5..7, 9..20]) && set.count() == 13);
+        set.insert(7..9);
         set.insert(1..2);
         assert!(
             set.contains(1)

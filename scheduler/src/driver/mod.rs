@@ -4,13 +4,14 @@
 mod run;
 
 use crate::core::demand::Demand;
+use crate::core::event::Order;
 use crate::core::ids::{ClientId, Epoch, Instant, JobId, PoolName, WorkerId};
 use crate::core::{Config, State};
 use crate::expected::Expected;
 use crate::feed::{Feed, Waiting};
+use crate::journal::Opened;
 use crate::view::Viewer;
-use dasklike_graph::protocol::{Block, JobSpec, ToScheduler, ToWorker, WorkerHello};
-use dasklike_graph::stage::Lowered;
+use dasklike_graph::protocol::{Block, ToScheduler, ToWorker, WorkerHello};
 use dasklike_proto_engine::outbox::Outbox;
 use run::Run;
 use std::sync::Arc;
@@ -50,11 +51,7 @@ pub(crate) enum Input {
     },
     Submit {
         client: ClientId,
-        name: Option<String>,
-        pool: PoolName,
-        spec: Arc<JobSpec>,
-        lowered: Arc<Lowered>,
-        max_range: Option<u64>,
+        order: Order,
         feed: Feed,
     },
     Attach {
@@ -116,15 +113,22 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Starts the driver. It ends after [`Input::Stop`].
-    pub(crate) fn start(epoch: Epoch, viewer: Viewer) -> Driver {
+    /// Starts the driver, and goes on with the jobs that the journal knows. It ends after [`Input::Stop`].
+    pub(crate) fn start(epoch: Epoch, viewer: Viewer, journal: Option<Opened>) -> Driver {
         let (inbox, inputs) = mpsc::channel(INBOX);
         let (cluster, watched) = watch::channel(Arc::default());
         let waiting = Arc::new(Waiting::default());
-        let state = State::new(Config::default(), epoch);
+        let config = Config {
+            journal: journal.is_some(),
+            ..Config::default()
+        };
+        let state = State::new(config, epoch);
         let (demand, demanded) = watch::channel(Arc::new(state.demand()));
         let origin = Clock::now();
-        let run = Run::new(state, origin, waiting.clone(), cluster, demand, viewer);
+        let mut run = Run::new(state, origin, waiting.clone(), cluster, demand, viewer);
+        if let Some(journal) = journal {
+            run.restore(journal);
+        }
         tokio::spawn(run.turns(inputs));
         Driver {
             inbox,

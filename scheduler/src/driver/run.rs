@@ -7,6 +7,7 @@ use crate::core::effect::Effect;
 use crate::core::event::{Event, Submission};
 use crate::core::ids::{ClientId, Instant, JobId, RequestId, WorkerId};
 use crate::feed::{Ack, Feed, FeedItem, Waiting};
+use crate::journal::{Journal, Opened};
 use crate::view::Viewer;
 use dasklike_graph::protocol::{ToScheduler, ToWorker};
 use dasklike_proto_engine::convert::{JobEvent, Progress};
@@ -37,6 +38,7 @@ pub(super) struct Run {
     cluster: watch::Sender<Arc<ClusterView>>,
     demand: watch::Sender<Arc<Demand>>,
     viewer: Viewer,
+    journal: Option<Journal>,
 }
 
 struct Client {
@@ -69,6 +71,25 @@ impl Run {
             cluster,
             demand,
             viewer,
+            journal: None,
+        }
+    }
+
+    /// Goes on with the jobs that an earlier scheduler kept.
+    pub(super) fn restore(&mut self, opened: Opened) {
+        self.journal = Some(opened.journal);
+        for kept in opened.jobs {
+            let job = kept.job;
+            for record in kept {
+                self.handle(Event::Restore { job, record }, None);
+            }
+            let progress = progress_of(&self.state, job).unwrap_or_default();
+            tracing::info!(
+                %job,
+                tasks_done = progress.tasks_done,
+                tasks = progress.tasks,
+                "a job of an earlier scheduler goes on"
+            );
         }
     }
 
@@ -177,22 +198,14 @@ impl Run {
             }
             Input::Submit {
                 client,
-                name,
-                pool,
-                spec,
-                lowered,
-                max_range,
+                order,
                 feed,
             } => {
                 let request = self.new_request(client, feed);
                 let submission = Submission {
                     client,
                     request,
-                    name,
-                    pool,
-                    spec,
-                    lowered,
-                    max_range,
+                    order,
                 };
                 self.handle(Event::Submit(submission), None);
             }
@@ -297,6 +310,16 @@ impl Run {
                     client.feed.close();
                 }
             }
+            Effect::Keep { job, record } => {
+                if let Some(journal) = &mut self.journal {
+                    journal.keep(job, record);
+                }
+            }
+            Effect::Drop { job } => {
+                if let Some(journal) = &mut self.journal {
+                    journal.drop_job(job);
+                }
+            }
             Effect::WakeAt(at) => self.wake_at = Some(self.origin + Duration::from_nanos(at.0)),
         }
     }
@@ -315,6 +338,7 @@ impl Run {
                     job,
                     outputs,
                     tasks,
+                    epoch: self.state.epoch(),
                 }),
             );
         }

@@ -112,6 +112,16 @@ pub async fn try_ndvi_timeseries(
     contexts: &std::path::Path,
     input: &str,
 ) -> Result<Series, String> {
+    ndvi_timeseries_with(scheduler, contexts, input, &[]).await
+}
+
+/// As [`try_ndvi_timeseries`], with more arguments.
+pub async fn ndvi_timeseries_with(
+    scheduler: &str,
+    contexts: &std::path::Path,
+    input: &str,
+    more: &[&str],
+) -> Result<Series, String> {
     let folder = tempfile::tempdir().unwrap();
     let csv = folder.path().join("series.csv");
     let mut command = Command::new(example("ndvi_timeseries"));
@@ -120,6 +130,7 @@ pub async fn try_ndvi_timeseries(
         .arg(&csv)
         .arg("--output")
         .arg(folder.path().join("series.png"))
+        .args(more)
         .env("DASKLIKE_CONTEXTS", contexts)
         .stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output())

@@ -11,6 +11,7 @@ pub mod operator;
 pub mod port_forward;
 pub mod resource;
 pub mod tools;
+pub mod volume;
 pub mod wait;
 pub mod work;
 

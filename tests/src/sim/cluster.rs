@@ -2,6 +2,7 @@
 
 use super::Scenario;
 use super::machine::{Connection, Machine};
+use super::restart::Written;
 use super::rng::Rng;
 use super::user::{Template, User};
 use dasklike_graph::lower::Budget;
@@ -11,7 +12,7 @@ use dasklike_graph::protocol::{
 };
 use dasklike_graph::stage::StageId;
 use dasklike_scheduler::core as scheduler;
-use dasklike_scheduler::core::event::{Event as SchedulerEvent, Submission};
+use dasklike_scheduler::core::event::{Event as SchedulerEvent, Order, Submission};
 use dasklike_scheduler::core::ids::{ClientId, Instant, RequestId};
 use dasklike_worker::core::effect::{FetchId, PushId, Slot};
 use dasklike_worker::core::event::{Event as WorkerEvent, TileOutput};
@@ -31,6 +32,7 @@ pub(super) enum Happening {
     Down(WorkerId, Epoch, Vec<ToWorker>),
     Push(WorkerId, Epoch, PushId, JobId, Block),
     SchedulerAlarm,
+    SchedulerRestart,
     WorkerAlarm(usize, u32),
     Done(usize, u32, Slot, Box<Result<TileOutput, TaskError>>),
     Fetched(usize, u32, FetchId),
@@ -57,6 +59,8 @@ pub struct Report {
     pub stolen: u64,
     /// Tasks run again because a worker was lost.
     pub rerun: u64,
+    /// Tasks that were done and that a later scheduler did not have run again.
+    pub restored: u64,
     /// Jobs that ended: finished, failed, cancelled.
     pub ended: [u64; 3],
 }
@@ -69,7 +73,9 @@ pub struct Sim {
     pub(super) next: u64,
     pub(super) heap: BinaryHeap<Reverse<(u64, u64)>>,
     pub(super) happenings: BTreeMap<u64, Happening>,
+    pub(super) config: scheduler::Config,
     pub(super) scheduler: scheduler::State,
+    pub(super) journal: Vec<Written>,
     pub(super) alarm: u64,
     pub(super) machines: Vec<Machine>,
     pub(super) connections: BTreeMap<WorkerId, Connection>,
@@ -90,9 +96,10 @@ impl Sim {
             // Losses come in showers here: only a poisonous task should fail its job.
             max_deaths: if scenario.poison { 3 } else { 1000 },
             heartbeat_timeout_ns: 5 * SECOND,
+            journal: true,
             ..scheduler::Config::default()
         };
-        let scheduler = scheduler::State::new(config, Epoch(mix_epoch(seed)));
+        let scheduler = scheduler::State::new(config.clone(), Epoch(mix_epoch(seed)));
         let mut sim = Sim {
             rng,
             scenario,
@@ -100,7 +107,9 @@ impl Sim {
             next: 0,
             heap: BinaryHeap::new(),
             happenings: BTreeMap::new(),
+            config,
             scheduler,
+            journal: Vec::new(),
             alarm: u64::MAX,
             machines: Vec::new(),
             connections: BTreeMap::new(),
@@ -174,6 +183,7 @@ impl Sim {
                     self.tell_scheduler(SchedulerEvent::Tick);
                 }
             }
+            Happening::SchedulerRestart => self.restart_scheduler(),
             Happening::WorkerAlarm(m, life) => {
                 if self.machines[m].life == life && self.now >= self.machines[m].alarm {
                     self.machines[m].alarm = u64::MAX;
@@ -230,7 +240,10 @@ impl Sim {
             Happening::Drain => self.drain(),
             Happening::Submit(user) => self.submit(user),
             Happening::Cancel(user) => {
-                if let Some(job) = self.users[user].job {
+                let User { job, epoch, .. } = self.users[user];
+                if let Some(job) = job
+                    && epoch == self.scheduler.epoch()
+                {
                     self.tell_scheduler(SchedulerEvent::Cancel { job });
                 }
             }
@@ -257,14 +270,16 @@ impl Sim {
         let submission = Submission {
             client: ClientId(user as u64),
             request: RequestId(user as u64),
-            name: template.name.clone(),
-            pool: template.pool.clone(),
-            spec: Arc::new(JobSpec {
-                plan: Plan::default(),
-                budget,
-            }),
-            lowered: template.lowered.clone(),
-            max_range: template.max_range,
+            order: Order {
+                name: template.name.clone(),
+                pool: template.pool.clone(),
+                spec: Arc::new(JobSpec {
+                    plan: Plan::default(),
+                    budget,
+                }),
+                lowered: template.lowered.clone(),
+                max_range: template.max_range,
+            },
         };
         self.tell_scheduler(SchedulerEvent::Submit(submission));
     }
@@ -365,7 +380,7 @@ impl Sim {
         self.next += 1;
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         if let Err(broken) = self.scheduler.check_invariants() {
             panic!("scheduler: {broken}");
         }
@@ -376,9 +391,17 @@ impl Sim {
             user.check(&self.templates[user.template]);
         }
         let live = self.scheduler.jobs().filter(|j| j.state.is_live());
+        let named = |job: &JobId| {
+            let mut names = self.scheduler.jobs().filter(|j| j.id == *job);
+            names.any(|j| j.name.is_some())
+        };
         let live: Vec<JobId> = live.map(|j| j.id).collect();
-        // A named job lives on without its client; all others have ended.
-        let wanted = |job: &JobId| self.users.iter().any(|u| u.job == Some(*job) && u.gone);
+        // A named job lives on without its client, or because it was not written down that it had ended; all others
+        // have ended.
+        let wanted = |job: &JobId| {
+            let left = self.users.iter().any(|u| u.job == Some(*job) && u.gone);
+            left || (self.scenario.restarts > 0 && named(job))
+        };
         assert!(live.iter().all(wanted), "{live:?} still run");
         for (m, machine) in self.machines.iter().enumerate() {
             let rests = machine.gone || !live.is_empty() || machine.core.reserved() == 0;
@@ -388,14 +411,22 @@ impl Sim {
                 machine.core.reserved()
             );
         }
-        let quiet = self.scenario.losses == 0 && !self.scenario.poison;
+        let lossless = self.scenario.losses == 0 && self.scenario.restarts == 0;
+        let quiet = lossless && !self.scenario.poison;
         if quiet && let Some((task, n)) = self.starts.iter().find(|(_, n)| **n > 1) {
             panic!("{task:?} was started {n} times, and no worker was lost");
         }
+        self.count_totals();
+    }
+
+    /// What this scheduler counted, before it goes.
+    pub(super) fn count_totals(&mut self) {
         let totals = self.scheduler.totals();
-        self.report.stolen = totals.stolen;
-        self.report.rerun = totals.rerun_lost + totals.rerun_drained;
-        self.report.ended = totals.ended;
+        self.report.stolen += totals.stolen;
+        self.report.rerun += totals.rerun_lost + totals.rerun_drained;
+        for (all, these) in self.report.ended.iter_mut().zip(totals.ended) {
+            *all += these;
+        }
     }
 
     /// What is known of a tile that is not done.

@@ -3,6 +3,7 @@
 use super::cluster::{Happening, MS, Sim};
 use super::kernel;
 use super::machine::Fault;
+use super::restart::Written;
 use dasklike_graph::protocol::{Epoch, ErrorKind, Instant, TaskError, ToWorker, WorkerId};
 use dasklike_scheduler::core::effect::Effect as SchedulerEffect;
 use dasklike_scheduler::core::event::Event as SchedulerEvent;
@@ -26,7 +27,8 @@ impl Sim {
                 }
                 SchedulerEffect::Disconnect { worker, .. } => self.close(worker),
                 SchedulerEffect::Accepted { client, job, .. } => {
-                    self.users[client.0 as usize].job = Some(job)
+                    let user = &mut self.users[client.0 as usize];
+                    (user.job, user.epoch) = (Some(job), self.scheduler.epoch());
                 }
                 SchedulerEffect::Refused { refusal, .. } => panic!("{refusal}"),
                 SchedulerEffect::Deliver { client, block, .. } => {
@@ -39,6 +41,10 @@ impl Sim {
                     assert!(user.end.is_none(), "a job ended twice");
                     user.end = Some(end);
                 }
+                SchedulerEffect::Keep { job, record } => {
+                    self.journal.push(Written::Keep(job, record))
+                }
+                SchedulerEffect::Drop { job } => self.journal.push(Written::Drop(job)),
                 SchedulerEffect::WakeAt(at) => {
                     self.alarm = at.0;
                     self.at(at.0, Happening::SchedulerAlarm);

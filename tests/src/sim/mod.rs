@@ -2,7 +2,7 @@
 //!
 //! Messages of one connection arrive in order, those of different connections in any; a connection that breaks
 //! takes with it what is under way from some moment on. Workers crash, come back, drain and are slow; clients
-//! cancel, leave and re-attach. After every event the cores' invariants are checked, and at the end what each
+//! cancel, leave and re-attach. The scheduler dies, and its successor has what was written of its journal. After every event the cores' invariants are checked, and at the end what each
 //! client got is compared with a plain computation of its job.
 
 #![allow(
@@ -17,6 +17,7 @@ mod edges;
 mod kernel;
 mod machine;
 mod plans;
+mod restart;
 mod rng;
 mod setup;
 mod user;
@@ -38,6 +39,8 @@ pub struct Scenario {
     pub pools: u64,
     /// Connections break and processes die, so many times at most.
     pub losses: u64,
+    /// The scheduler dies and another takes its place, so many times at most.
+    pub restarts: u64,
     /// Workers are asked to drain, so many times at most.
     pub drains: u64,
     /// Clients cancel and leave.
@@ -69,6 +72,11 @@ impl Scenario {
                 0
             } else {
                 rng.range(1, 6)
+            },
+            restarts: if poison || rng.one_in(2) {
+                0
+            } else {
+                rng.range(1, 3)
             },
             drains: if rng.one_in(2) { 0 } else { rng.range(1, 3) },
             fickle: rng.one_in(3),

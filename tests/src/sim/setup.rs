@@ -45,6 +45,9 @@ impl Sim {
         for _ in 0..self.scenario.losses {
             self.later(0, 3 * SECOND, Happening::Loss);
         }
+        for _ in 0..self.scenario.restarts {
+            self.later(0, 3 * SECOND, Happening::SchedulerRestart);
+        }
         for _ in 0..self.scenario.drains {
             self.later(0, 2 * SECOND, Happening::Drain);
         }

@@ -3,7 +3,7 @@
 use super::kernel;
 use super::machine::{Fault, Work};
 use dasklike_graph::pool::PoolName;
-use dasklike_graph::protocol::{Block, ErrorKind, JobId};
+use dasklike_graph::protocol::{Block, Epoch, ErrorKind, JobId};
 use dasklike_graph::stage::{Lowered, Target};
 use dasklike_scheduler::core::effect::JobEnd;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(super) struct Template {
 pub(super) struct User {
     pub(super) template: usize,
     pub(super) job: Option<JobId>,
+    /// The scheduler that gave the job its number.
+    pub(super) epoch: Epoch,
     pub(super) arrays: Vec<Vec<u8>>,
     pub(super) end: Option<JobEnd>,
     /// It went away, or was refused.
@@ -37,6 +39,7 @@ impl User {
         User {
             template,
             job: None,
+            epoch: Epoch(0),
             arrays,
             end: None,
             gone: false,

@@ -3,13 +3,17 @@
 use super::super::cluster::{Part, ValidatedCluster};
 use super::super::labels::{HASH, Labels};
 use super::super::merge;
-use super::super::names::TLS_DIR;
-use dasklike_operator_api::TlsMode;
+use super::super::names::{JOURNAL_DIR, TLS_DIR};
+use dasklike_operator_api::{Journal, TlsMode};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EmptyDirVolumeSource, KeyToPath, Pod, PodSecurityContext, PodSpec,
-    PodTemplateSpec, SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    Capabilities, Container, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
+    Pod, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile, SecretVolumeSource,
+    SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// Which group a journal's volume is given to: the image's.
+const JOURNAL_GROUP: i64 = 65532;
 
 /// How pods of one kind differ from others.
 pub(super) struct Kind<'a> {
@@ -25,6 +29,8 @@ pub(super) struct Kind<'a> {
     pub(super) restart_policy: &'static str,
     /// Seconds from SIGTERM to SIGKILL.
     pub(super) grace_seconds: i64,
+    /// Where the engine keeps named jobs.
+    pub(super) journal: Option<&'a Journal>,
     /// The engine's container, but for image, mounts, resources and security.
     pub(super) engine: Container,
 }
@@ -58,6 +64,10 @@ fn base(cluster: &ValidatedCluster, kind: &Kind<'_>) -> PodTemplateSpec {
         volumes.push(certificates(cluster, kind.role));
         mounts.push(mount("tls", TLS_DIR, true));
     }
+    if let Some(journal) = kind.journal {
+        volumes.push(kept(journal));
+        mounts.push(mount("journal", JOURNAL_DIR, false));
+    }
     let spec = PodSpec {
         automount_service_account_token: Some(false),
         containers: vec![Container {
@@ -73,7 +83,10 @@ fn base(cluster: &ValidatedCluster, kind: &Kind<'_>) -> PodTemplateSpec {
         enable_service_links: Some(false),
         image_pull_secrets: Some(cluster.pull_secrets.clone()).filter(|all| !all.is_empty()),
         restart_policy: Some(kind.restart_policy.to_owned()),
-        security_context: Some(pod_security()),
+        security_context: Some(PodSecurityContext {
+            fs_group: kind.journal.and_then(group),
+            ..pod_security()
+        }),
         termination_grace_period_seconds: Some(kind.grace_seconds),
         volumes: Some(volumes),
         ..PodSpec::default()
@@ -105,6 +118,25 @@ fn certificates(cluster: &ValidatedCluster, role: &str) -> Volume {
         }),
         ..Volume::default()
     }
+}
+
+fn kept(journal: &Journal) -> Volume {
+    let claim = || PersistentVolumeClaimVolumeSource {
+        claim_name: journal.claim_name.clone(),
+        read_only: None,
+    };
+    let claimed = !journal.claim_name.is_empty();
+    Volume {
+        name: "journal".to_owned(),
+        persistent_volume_claim: claimed.then(claim),
+        empty_dir: (!claimed).then(EmptyDirVolumeSource::default),
+        ..Volume::default()
+    }
+}
+
+/// Most volumes are root's until the kubelet gives them to a group.
+fn group(journal: &Journal) -> Option<i64> {
+    (!journal.claim_name.is_empty()).then_some(JOURNAL_GROUP)
 }
 
 fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {

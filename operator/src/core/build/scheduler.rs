@@ -2,7 +2,7 @@
 
 use super::super::cluster::ValidatedCluster;
 use super::super::labels;
-use super::super::names::{GRPC_PORT, HTTP_PORT, SCHEDULER_CONTAINER, TLS_DIR};
+use super::super::names::{GRPC_PORT, HTTP_PORT, JOURNAL_DIR, SCHEDULER_CONTAINER, TLS_DIR};
 use super::pod::{Kind, pod};
 use dasklike_operator_api::TlsMode;
 use k8s_openapi::api::core::v1::{Container, ContainerPort, HTTPGetAction, Pod, Probe};
@@ -22,6 +22,7 @@ pub fn scheduler_pod(cluster: &ValidatedCluster) -> Pod {
             role: "scheduler",
             restart_policy: "Always",
             grace_seconds: GRACE_SECONDS,
+            journal: cluster.journal.as_ref(),
             engine: engine(cluster),
         },
     )
@@ -36,6 +37,9 @@ fn engine(cluster: &ValidatedCluster) -> Container {
     ];
     if cluster.tls == TlsMode::Operator {
         args.push(format!("--tls-dir={TLS_DIR}"));
+    }
+    if cluster.journal.is_some() {
+        args.push(format!("--journal={JOURNAL_DIR}"));
     }
     let port = |name: &str, number: u16| ContainerPort {
         name: Some(name.to_owned()),

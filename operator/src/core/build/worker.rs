@@ -21,6 +21,7 @@ pub fn worker_pod(cluster: &ValidatedCluster, pool: &Pool, index: u32) -> Pod {
             role: "worker",
             restart_policy: "OnFailure",
             grace_seconds: pool.drain_timeout_seconds,
+            journal: None,
             engine: engine(cluster, pool),
         },
     )

@@ -4,7 +4,7 @@ use super::common::{dtype_from_proto, dtype_to_proto, region_from_proto, region_
 use super::{ConvertError, need};
 use crate::pb;
 use dasklike_graph::plan::{Dim, OutputId};
-use dasklike_graph::protocol::{ErrorKind, JobId};
+use dasklike_graph::protocol::{Epoch, ErrorKind, JobId};
 use dasklike_graph::stage::OutputMeta;
 use std::ops::Range;
 use tonic::codegen::Bytes;
@@ -20,6 +20,8 @@ pub enum JobEvent {
         outputs: Vec<OutputMeta>,
         /// Tiles of all stages.
         tasks: u64,
+        /// The scheduler's incarnation, in which the number means this job.
+        epoch: Epoch,
     },
     /// How far it is.
     Progress(Progress),
@@ -94,10 +96,12 @@ pub fn event_to_proto(event: JobEvent) -> pb::JobEvent {
             job,
             outputs,
             tasks,
+            epoch,
         } => E::Accepted(pb::Accepted {
             job: job.0,
             outputs: outputs.iter().map(meta_to_proto).collect(),
             tasks,
+            epoch: epoch.0,
         }),
         JobEvent::Progress(Progress {
             tasks_done,
@@ -144,6 +148,7 @@ pub fn event_from_proto(event: pb::JobEvent) -> Result<JobEvent, ConvertError> {
                 .map(meta_from_proto)
                 .collect::<Result<_, _>>()?,
             tasks: a.tasks,
+            epoch: Epoch(a.epoch),
         },
         E::Progress(pb::Progress {
             tasks_done,
@@ -222,6 +227,7 @@ mod tests {
                 job: JobId(3),
                 outputs: vec![meta],
                 tasks: 9,
+                epoch: Epoch(4),
             },
             JobEvent::Progress(Progress {
                 tasks_done: 1,

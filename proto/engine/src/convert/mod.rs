@@ -13,7 +13,8 @@ pub use common::{
 };
 pub use plan::{plan_from_proto, plan_to_proto};
 pub use worker::{
-    to_scheduler_from_proto, to_scheduler_to_proto, to_worker_from_proto, to_worker_to_proto,
+    block_from_proto, block_to_proto, commit_from_proto, commit_to_proto, to_scheduler_from_proto,
+    to_scheduler_to_proto, to_worker_from_proto, to_worker_to_proto,
 };
 
 /// Why a message makes no sense.

@@ -144,7 +144,8 @@ fn tiles(start: u64, end: u64) -> Result<Range<u64>, ConvertError> {
     Ok(start..end)
 }
 
-fn commit_to_proto(commit: &Commit) -> pb::Commit {
+/// Done tiles as a message.
+pub fn commit_to_proto(commit: &Commit) -> pb::Commit {
     let part = |(id, range): &(AssignmentId, Range<u64>)| pb::commit::Part {
         assignment: id.0,
         start: range.start,
@@ -162,7 +163,8 @@ fn commit_to_proto(commit: &Commit) -> pb::Commit {
     }
 }
 
-fn commit_from_proto(commit: pb::Commit) -> Result<Commit, ConvertError> {
+/// The done tiles of a message.
+pub fn commit_from_proto(commit: pb::Commit) -> Result<Commit, ConvertError> {
     let part = |p: &pb::commit::Part| Ok((AssignmentId(p.assignment), tiles(p.start, p.end)?));
     Ok(Commit {
         job: JobId(commit.job),
@@ -215,7 +217,8 @@ fn node_from_proto(node: &pb::TreeNode) -> Result<Node, ConvertError> {
     })
 }
 
-fn block_to_proto(block: &Block) -> pb::Block {
+/// A block as a message.
+pub fn block_to_proto(block: &Block) -> pb::Block {
     use pb::block::Target as T;
     let target = match block.target {
         Target::Output(id) => Some(T::Output(id.0)),
@@ -230,7 +233,8 @@ fn block_to_proto(block: &Block) -> pb::Block {
     }
 }
 
-fn block_from_proto(block: pb::Block) -> Result<Block, ConvertError> {
+/// The block of a message.
+pub fn block_from_proto(block: pb::Block) -> Result<Block, ConvertError> {
     use pb::block::Target as T;
     let target = match need(block.target, "target of a block")? {
         T::Output(id) => Target::Output(OutputId(id)),

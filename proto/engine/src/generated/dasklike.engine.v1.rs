@@ -1403,6 +1403,9 @@ pub struct Accepted {
     /// Tiles of all stages.
     #[prost(uint64, tag = "3")]
     pub tasks: u64,
+    /// The scheduler's incarnation: another one gives the job's number to other jobs.
+    #[prost(uint64, tag = "4")]
+    pub epoch: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OutputMeta {
@@ -1456,6 +1459,9 @@ pub struct Cancelled {}
 pub struct CancelRequest {
     #[prost(uint64, tag = "1")]
     pub job: u64,
+    /// Of the scheduler that accepted the job; another one does nothing.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelReply {}
@@ -2036,4 +2042,44 @@ pub mod client_server {
     impl<T> tonic::server::NamedService for ClientServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JournalRecord {
+    #[prost(oneof = "journal_record::Record", tags = "1, 2, 3")]
+    pub record: ::core::option::Option<journal_record::Record>,
+}
+/// Nested message and enum types in `JournalRecord`.
+pub mod journal_record {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Record {
+        /// Always the first, and only there.
+        #[prost(message, tag = "1")]
+        Begun(super::JournalBegun),
+        /// A block that came ahead of its commit.
+        #[prost(message, tag = "2")]
+        Pushed(super::Block),
+        /// Tiles are done; their assignments' numbers and spans are left out.
+        #[prost(message, tag = "3")]
+        Done(super::Commit),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JournalBegun {
+    #[prost(uint64, tag = "1")]
+    pub job: u64,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub pool: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub plan: ::core::option::Option<Plan>,
+    #[prost(message, optional, tag = "5")]
+    pub budget: ::core::option::Option<Budget>,
+    /// 0: as the scheduler sees fit.
+    #[prost(uint64, tag = "6")]
+    pub max_range: u64,
+    /// Of the stages that the plan was lowered to: where another version lowers it otherwise, tiles have other numbers,
+    /// and the job begins anew.
+    #[prost(uint64, tag = "7")]
+    pub stages_fingerprint: u64,
 }

@@ -106,14 +106,16 @@ fn a_named_job_with_large_results_is_refused() {
     let refused_with = b.tell(Event::Submit(Submission {
         client: ClientId(1),
         request: RequestId(1),
-        name: Some("huge".into()),
-        pool: PoolName::default(),
-        spec: Arc::new(JobSpec {
-            plan: Plan::default(),
-            budget,
-        }),
-        lowered: Arc::new(lowered),
-        max_range: None,
+        order: Order {
+            name: Some("huge".into()),
+            pool: PoolName::default(),
+            spec: Arc::new(JobSpec {
+                plan: Plan::default(),
+                budget,
+            }),
+            lowered: Arc::new(lowered),
+            max_range: None,
+        },
     }));
     assert!(
         matches!(

@@ -1,11 +1,12 @@
 //! Directed tests of what a random simulation meets seldom: names, kept results, fairness, silence, poison.
 
 mod jobs;
+mod journal;
 mod pools;
 mod workers;
 
 use super::effect::{Effect, JobEnd, Refusal};
-use super::event::{Event, Submission};
+use super::event::{Event, Order, Submission};
 use super::ids::{ClientId, Epoch, Instant, JobId, PoolName, RequestId, WorkerId};
 use super::{Config, JobState, State};
 use dasklike_graph::dtype::{DType, Lane};
@@ -135,20 +136,22 @@ impl Bench {
     ) -> Vec<Effect> {
         self.requests += 1;
         let budget = Budget {
-            task_bytes: tiles,
-            chunks: Vec::new(),
+            task_bytes: self.requests,
+            chunks: vec![("t".into(), tiles)],
         };
         self.tell(Event::Submit(Submission {
             client: ClientId(client),
             request: RequestId(self.requests),
-            name: name.map(str::to_owned),
-            pool: pool.parse().unwrap(),
-            spec: Arc::new(JobSpec {
-                plan: Plan::default(),
-                budget,
-            }),
-            lowered: Arc::new(count_of(tiles)),
-            max_range: None,
+            order: Order {
+                name: name.map(str::to_owned),
+                pool: pool.parse().unwrap(),
+                spec: Arc::new(JobSpec {
+                    plan: Plan::default(),
+                    budget,
+                }),
+                lowered: Arc::new(count_of(tiles)),
+                max_range: None,
+            },
         }))
     }
 
