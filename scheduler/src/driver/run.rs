@@ -84,7 +84,8 @@ impl Run {
                 self.handle(Event::Restore { job, record }, None);
             }
             let progress = progress_of(&self.state, job).unwrap_or_default();
-            tracing::info!(
+            // Not every day.
+            tracing::warn!(
                 %job,
                 tasks_done = progress.tasks_done,
                 tasks = progress.tasks,

@@ -4,6 +4,7 @@
 //! writes, and nobody waits for it: what was not written yet when the process died is work that is run again. A file
 //! that cannot be written is given up, and its job goes on without.
 
+mod crashes;
 mod file;
 mod open;
 mod record;

@@ -1,5 +1,6 @@
 //! Opening a journal: what an earlier scheduler left in the folder.
 
+use super::crashes::Crashes;
 use super::file::{Reader, Writer};
 use super::record::{self, Begun, RecordError};
 use super::{Journal, JournalError, writer};
@@ -43,8 +44,15 @@ pub(crate) fn open(folder: &Path) -> Result<Opened, JournalError> {
         Err(TryLockError::WouldBlock) => return Err(JournalError::InUse(folder.to_owned())),
         Err(TryLockError::Error(source)) => return Err(unusable(source)),
     }
+    let (crashes, too_many) = Crashes::count(folder).map_err(unusable)?;
     let mut jobs: Vec<Kept> = Vec::new();
     for path in files(folder).map_err(unusable)? {
+        if too_many {
+            let file = path.display();
+            tracing::warn!(%file, "schedulers died one after another with this job: it is dropped");
+            fs::remove_file(&path).map_err(unusable)?;
+            continue;
+        }
         match kept(&path) {
             Ok(job) => jobs.push(job),
             Err(why) => {
@@ -58,7 +66,8 @@ pub(crate) fn open(folder: &Path) -> Result<Opened, JournalError> {
     let known: BTreeSet<JobId> = jobs.iter().map(|kept| kept.job).collect();
     let (commands, taken) = mpsc::channel();
     let waiting = Arc::default();
-    let writer = writer::start(folder.to_owned(), lock, known, taken, Arc::clone(&waiting));
+    let writer = writer::Files::new(folder.to_owned(), known, crashes);
+    let writer = writer.start(lock, taken, Arc::clone(&waiting));
     Ok(Opened {
         journal: Journal {
             commands,

@@ -161,6 +161,35 @@ fn two_schedulers_do_not_share_a_folder() {
 }
 
 #[test]
+fn jobs_with_which_schedulers_die_one_after_another_are_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let jobs_after = |deaths: &[bool]| {
+        write(folder, &records());
+        for got_something_done in deaths {
+            let mut journal = open(folder).unwrap().journal;
+            let kept = folder.join("starts");
+            let starts = std::fs::read(&kept).unwrap();
+            if *got_something_done {
+                journal.keep(JOB, records()[1].clone());
+            }
+            drop(journal);
+            // One that dies leaves the count; that of one that did something is gone before.
+            if !got_something_done {
+                std::fs::write(&kept, starts).unwrap();
+            }
+        }
+        let opened = open(folder).unwrap();
+        opened.jobs.len()
+    };
+    assert_eq!(jobs_after(&[false, false]), 1);
+    assert_eq!(jobs_after(&[false, false, true, false, false]), 1);
+    assert_eq!(jobs_after(&[false, false, false]), 0);
+    // The next begin with nothing, and are counted anew.
+    assert_eq!(jobs_after(&[false, false]), 1);
+}
+
+#[test]
 fn a_job_that_cannot_be_written_is_given_up_whole() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -1,5 +1,6 @@
 //! The thread that writes the journal.
 
+use super::crashes::Crashes;
 use super::file::Writer;
 use super::open::path_of;
 use super::{Command, record};
@@ -17,48 +18,62 @@ use std::{io, thread};
 /// Commands that are carried out before the disk is asked to have them.
 const BATCH: usize = 256;
 
-struct Files {
+/// What it writes.
+pub(super) struct Files {
     folder: PathBuf,
     /// Jobs whose files an earlier scheduler began.
     known: BTreeSet<JobId>,
     open: BTreeMap<JobId, Writer>,
     /// Since the disk was last asked.
     written: BTreeSet<JobId>,
-}
-
-/// Starts it. It ends when nobody can give commands any more and what waits is written.
-pub(super) fn start(
-    folder: PathBuf,
-    lock: File,
-    known: BTreeSet<JobId>,
-    commands: Receiver<Command>,
-    waiting: Arc<AtomicU64>,
-) -> io::Result<JoinHandle<()>> {
-    let mut files = Files {
-        folder,
-        known,
-        open: BTreeMap::new(),
-        written: BTreeSet::new(),
-    };
-    let run = move || {
-        let _lock = lock;
-        while let Ok(first) = commands.recv() {
-            for command in std::iter::once(first).chain(commands.try_iter().take(BATCH)) {
-                match command {
-                    Command::Keep(job, record) => {
-                        files.keep(job, &record);
-                        waiting.fetch_sub(record::bytes(&record), Ordering::Relaxed);
-                    }
-                    Command::Drop(job) => files.remove(job),
-                }
-            }
-            files.sync();
-        }
-    };
-    thread::Builder::new().name("journal".to_owned()).spawn(run)
+    crashes: Crashes,
 }
 
 impl Files {
+    pub(super) fn new(folder: PathBuf, known: BTreeSet<JobId>, crashes: Crashes) -> Files {
+        Files {
+            folder,
+            known,
+            open: BTreeMap::new(),
+            written: BTreeSet::new(),
+            crashes,
+        }
+    }
+
+    /// Starts the thread. It ends when nobody can give commands any more and what waits is written.
+    pub(super) fn start(
+        mut self,
+        lock: File,
+        commands: Receiver<Command>,
+        waiting: Arc<AtomicU64>,
+    ) -> io::Result<JoinHandle<()>> {
+        let run = move || {
+            let _lock = lock;
+            while let Ok(first) = commands.recv() {
+                let batch = commands.try_iter().take(BATCH);
+                for command in std::iter::once(first).chain(batch) {
+                    self.carry_out(command, &waiting);
+                }
+                self.sync();
+            }
+            self.crashes.forget();
+        };
+        thread::Builder::new().name("journal".to_owned()).spawn(run)
+    }
+
+    fn carry_out(&mut self, command: Command, waiting: &AtomicU64) {
+        match command {
+            Command::Keep(job, record) => {
+                if matches!(record, Record::Done(_)) {
+                    self.crashes.forget();
+                }
+                self.keep(job, &record);
+                waiting.fetch_sub(record::bytes(&record), Ordering::Relaxed);
+            }
+            Command::Drop(job) => self.remove(job),
+        }
+    }
+
     fn keep(&mut self, job: JobId, record: &Record) {
         let written = self.writer(job, record).and_then(|w| {
             w.map_or(Ok(false), |w| {
