@@ -13,12 +13,11 @@ use dasklike_graph::dtype::DType;
 use dasklike_proto_engine::transport::Connector;
 use dasklike_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle, StartError};
 use dasklike_storage::sample::{SampleCodec, SampleSpec, write_sample};
-use dasklike_tests::processes::free_port;
+use dasklike_tests::processes::{dasklike, free_port};
 use dasklike_tests::tls::{Authority, CLIENT, Leaf, Mounted, NAME, SERVER};
 use dasklike_worker::{Worker, WorkerConfig, WorkerHandle};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -522,14 +521,7 @@ fn commands_take_all_from_the_environment_and_a_told_worker_finishes_what_it_run
 
 /// The `dasklike` command, told everything by its environment.
 fn command(name: &str, environment: &[(&str, &str)]) -> Child {
-    let me = std::env::current_exe().unwrap();
-    let program: PathBuf = me.ancestors().nth(2).unwrap().join("dasklike");
-    assert!(
-        program.is_file(),
-        "{} is not built: cargo build --release",
-        program.display()
-    );
-    Command::new(program)
+    Command::new(dasklike())
         .arg(name)
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
