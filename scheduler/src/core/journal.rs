@@ -94,6 +94,7 @@ impl State {
             run.cells.update(range, |c, n| c.done += n);
         }
         run.measure(&commit.stats);
+        run.restored.add(&commit.stats);
         if run.unassigned.is_empty() {
             job.ready.retain(|s| *s != sid);
         }

@@ -94,6 +94,8 @@ pub struct StageView<'a> {
     pub done: u64,
     pub cells: &'a Cells,
     pub stats: &'a TaskStats,
+    /// The part of `stats` that an earlier scheduler had seen.
+    pub restored: &'a TaskStats,
     /// The estimate for one tile on a slot.
     pub tile_ns: u64,
     pub started: Option<Instant>,
@@ -283,6 +285,7 @@ fn view_job(job: &Job) -> JobView<'_> {
         done: s.done,
         cells: &s.cells,
         stats: &s.stats,
+        restored: &s.restored,
         tile_ns: s.tile_ns,
         started: s.started,
         ended: s.ended,

@@ -37,6 +37,8 @@ pub(crate) struct StageRun {
     /// Deaths of workers that its tiles are blamed for.
     pub(crate) deaths: Tally,
     pub(crate) stats: TaskStats,
+    /// The part of `stats` that an earlier scheduler had seen.
+    pub(crate) restored: TaskStats,
     pub(crate) started: Option<Instant>,
     pub(crate) ended: Option<Instant>,
 }
@@ -89,6 +91,7 @@ impl StageRun {
             measured: false,
             deaths: Tally::default(),
             stats: TaskStats::default(),
+            restored: TaskStats::default(),
             started: None,
             ended: None,
         }

@@ -52,6 +52,12 @@ fn any_beginning_of_what_was_kept_gives_the_job_back() {
             let effects = b.tell(Event::Restore { job, record });
             assert!(kept(&effects).is_empty(), "it is kept already");
         }
+        let view = b.state.jobs().next().unwrap();
+        let stage = &view.stages[0];
+        assert_eq!((stage.done, stage.stats.tiles), (done, done));
+        // Which is no work of this scheduler.
+        assert_eq!(stage.restored, stage.stats);
+        assert!(b.state.totals().done.is_empty());
         let connected = b.connect(1);
         let mut effects = b.work(1, connected);
         assert_eq!(tiles_of(&effects, 1), 40 - done, "after {n} records");

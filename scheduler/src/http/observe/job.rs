@@ -40,28 +40,27 @@ struct StageRecord {
 impl JobRecord {
     pub(super) fn new(view: &JobView<'_>, origin: Origin) -> JobRecord {
         let explanation = explain(&view.spec.plan, view.lowered);
-        let stages =
-            view.lowered
-                .stages
-                .iter()
-                .zip(&explanation.stages)
-                .map(|(stage, explained)| StageRecord {
-                    name: plan::stage_name(explained),
-                    grid: stage
-                        .dims
-                        .iter()
-                        .map(|d| GridDim {
-                            name: d.name.to_string(),
-                            tiles: d.tiles.count(),
-                        })
-                        .collect(),
-                    after: stage.after.iter().map(|s| s.0).collect(),
-                    times: CellTimes::new(stage.tile_count()),
-                    seen: TaskStats::default(),
-                });
+        let lowered = view.lowered.stages.iter().zip(&explanation.stages);
+        let stages = lowered
+            .zip(&view.stages)
+            .map(|((stage, explained), seen)| StageRecord {
+                name: plan::stage_name(explained),
+                grid: stage
+                    .dims
+                    .iter()
+                    .map(|d| GridDim {
+                        name: d.name.to_string(),
+                        tiles: d.tiles.count(),
+                    })
+                    .collect(),
+                after: stage.after.iter().map(|s| s.0).collect(),
+                times: CellTimes::new(stage.tile_count()),
+                seen: *seen.restored,
+            });
         let submitted_us = origin.us(view.submitted);
         let mut rates = RateRecord::new(Keep::Whole, INTERVAL_US);
-        rates.sample(submitted_us, Counters::default(), None);
+        // What an earlier scheduler saw is not the speed of this one.
+        rates.sample(submitted_us, counters(view, |s| s.restored), None);
         JobRecord {
             id: view.id,
             submitted_us,
@@ -116,13 +115,7 @@ impl JobRecord {
         if let Some(job) = &self.ended {
             return job.clone();
         }
-        let sum = |f: fn(&TaskStats) -> u64| view.stages.iter().map(|s| f(s.stats)).sum::<u64>();
-        let (stored_bytes, decoded_bytes) = (sum(|s| s.stored_bytes), sum(|s| s.decoded_bytes));
-        let counters = Counters {
-            stored_bytes,
-            decoded_bytes,
-            tasks: sum(|s| s.tiles),
-        };
+        let counters = counters(view, |s| s.stats);
         let finished_us = view.ended.map(|t| origin.us(t));
         match finished_us {
             Some(at) => self.rates.finish(at, counters, limit.binds),
@@ -151,8 +144,8 @@ impl JobRecord {
                 .zip(&self.stages)
                 .map(|(s, r)| draw_stage(s, r, fault(s)))
                 .collect(),
-            stored_bytes,
-            decoded_bytes,
+            stored_bytes: counters.stored_bytes,
+            decoded_bytes: counters.decoded_bytes,
             expected_decoded_bytes: self.expected_decoded_bytes,
             rates: self.rates.rates(),
             plan: Some(self.plan.clone()),
@@ -161,6 +154,16 @@ impl JobRecord {
             self.ended = Some(job.clone());
         }
         job
+    }
+}
+
+/// What all stages have cost, of the figures that `stats` gives.
+fn counters<'a>(view: &JobView<'a>, stats: fn(&StageView<'a>) -> &'a TaskStats) -> Counters {
+    let sum = |f: fn(&TaskStats) -> u64| view.stages.iter().map(|s| f(stats(s))).sum::<u64>();
+    Counters {
+        stored_bytes: sum(|s| s.stored_bytes),
+        decoded_bytes: sum(|s| s.decoded_bytes),
+        tasks: sum(|s| s.tiles),
     }
 }
 
