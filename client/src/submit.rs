@@ -361,9 +361,15 @@ impl Client {
                 patience = Patience::default();
             }
             match outcome {
-                Err(lost @ ComputeError::Lost { .. }) => {
+                Err(ComputeError::Lost { url, why }) => {
+                    if !patience.has_begun() {
+                        tracing::warn!(
+                            "the scheduler at {url} was lost ({why}): the job has a name and is asked for again, for \
+                             up to a minute"
+                        );
+                    }
                     let Some(wait) = patience.next(std::time::Instant::now()) else {
-                        return Err(lost);
+                        return Err(ComputeError::Lost { url, why });
                     };
                     tokio::select! {
                         () = cancel.cancelled() => return Err(ComputeError::Cancelled),

@@ -25,6 +25,11 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// Whether an attempt has failed already.
+    pub(super) fn has_begun(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// How long to wait before the next attempt; `None` when it is time to give up.
     pub(super) fn next(&mut self, now: Instant) -> Option<Duration> {
         let since = *self.since.get_or_insert(now);
