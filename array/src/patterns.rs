@@ -23,6 +23,58 @@ pub(crate) fn affine(s: &Selector<'_>, root: Value) -> Option<Affine> {
         .map(|(a, _)| a)
 }
 
+/// `(a * k + b * l) * scale + offset`, all as native bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linear {
+    pub(crate) of: [Value; 2],
+    pub(crate) dtype: DType,
+    pub(crate) factors: [u64; 2],
+    pub(crate) scale: u64,
+    pub(crate) offset: u64,
+}
+
+/// A sum or difference of two strips whose operands or result are scaled or shifted by constants, which nothing else
+/// uses. A difference is a sum with the negated factor, which changes no bit.
+pub(crate) fn linear(s: &Selector<'_>, root: Value) -> Option<Linear> {
+    let (outer, mut links) = chain(s, root, false)?;
+    let sum = outer.of;
+    (sum == root || s.uses[sum.0 as usize] == 1).then_some(())?;
+    let Instr::Binary(op @ (BinaryOp::Add | BinaryOp::Sub), a, b) =
+        s.program.instrs[sum.0 as usize]
+    else {
+        return None;
+    };
+    let one = Scalar::F64(1.0).cast(outer.to).to_bits();
+    let mut scaled = |v: Value| {
+        let alone = s.uses[v.0 as usize] == 1;
+        let found = alone.then(|| times_constant(s, v)).flatten();
+        links += u32::from(found.is_some());
+        found.unwrap_or((v, one))
+    };
+    let ((a, of_a), (b, of_b)) = (scaled(a), scaled(b));
+    let of_b = match op {
+        BinaryOp::Sub => of_b ^ sign(outer.to),
+        _ => of_b,
+    };
+    let strips = [a, b].iter().all(|v| s.constant(*v).is_none());
+    (links >= 1 && strips).then_some(Linear {
+        of: [a, b],
+        dtype: outer.to,
+        factors: [of_a, of_b],
+        scale: outer.scale,
+        offset: outer.offset,
+    })
+}
+
+/// The sign's bit in a float dtype.
+fn sign(dtype: DType) -> u64 {
+    if dtype == DType::F32 {
+        1 << 31
+    } else {
+        1 << 63
+    }
+}
+
 /// `where(mask, x * scale + offset, other)` or, if `inverted`, `where(mask, other, x * scale + offset)`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AffineSelect {
@@ -183,11 +235,7 @@ fn plus_constant(s: &Selector<'_>, v: Value) -> Option<(Value, u64)> {
     match s.program.instrs[v.0 as usize] {
         Instr::Binary(BinaryOp::Add, a, b) => with_constant(s, a, b),
         Instr::Binary(BinaryOp::Sub, a, b) => {
-            let sign = if s.program.dtype(v) == DType::F32 {
-                1 << 31
-            } else {
-                1 << 63
-            };
+            let sign = sign(s.program.dtype(v));
             s.constant(b).map(|bits| (a, bits ^ sign))
         }
         _ => None,

@@ -153,6 +153,12 @@ impl Selector<'_> {
         if !self.is_typed(instr, self.program.dtypes[v]) {
             return Err(refused());
         }
+        if let Some(l) = patterns::linear(self, Value(v as u32)) {
+            let kernel = affine::linear(l.dtype);
+            let consts = vec![l.factors[0], l.factors[1], l.scale, l.offset];
+            let [a, b] = l.of.map(|of| self.arg(of));
+            return Ok(self.call(kernel, [a, b, Arg::None], consts));
+        }
         if let Some(a) = patterns::affine(self, Value(v as u32)) {
             let kernel = affine::affine(a.from, a.to, a.missing.is_some());
             let consts = vec![a.scale, a.offset, a.missing.unwrap_or(0)];
