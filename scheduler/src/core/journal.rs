@@ -25,22 +25,27 @@ pub enum Record {
 
 impl State {
     /// Has a record kept, if the job is one that is.
-    pub(super) fn keep(&self, job: JobId, record: impl FnOnce() -> Record, out: &mut Vec<Effect>) {
+    pub(super) fn journal(
+        &self,
+        job: JobId,
+        record: impl FnOnce() -> Record,
+        out: &mut Vec<Effect>,
+    ) {
         if self
             .jobs
             .get(&job)
             .is_some_and(|j| j.journaled && j.state.is_live())
         {
             let record = record();
-            out.push(Effect::Keep { job, record });
+            out.push(Effect::Journal { job, record });
         }
     }
 
     /// Has what was kept of a job dropped.
-    pub(super) fn drop_kept(&mut self, job: JobId, out: &mut Vec<Effect>) {
+    pub(super) fn drop_journal(&mut self, job: JobId, out: &mut Vec<Effect>) {
         let kept = self.jobs.get_mut(&job).map(|j| &mut j.journaled);
         if kept.is_some_and(std::mem::take) {
-            out.push(Effect::Drop { job });
+            out.push(Effect::DropJournal { job });
         }
     }
 
@@ -59,7 +64,7 @@ impl State {
         {
             // That it had ended was not written down any more.
             self.end_job(older, JobState::Cancelled, out);
-            self.drop_kept(older, out);
+            self.drop_journal(older, out);
         }
         let mut job = Job::new(id, order, self.now);
         job.journaled = true;
@@ -77,11 +82,8 @@ impl State {
         let Some(run) = job.stage_mut(sid) else {
             return;
         };
-        let waits = |r: &std::ops::Range<u64>, run: &mut super::stage::StageRun| {
-            run.phase == Phase::Running && run.unassigned.remove(r)
-        };
         for (_, range) in &commit.ranges {
-            if !waits(range, run) {
+            if run.phase != Phase::Running || !run.unassigned.remove(range) {
                 let message = format!(
                     "what was kept of the job says that tiles {range:?} of stage {} are done, which were not to be done: \
                      this is a bug, please report it",
@@ -104,13 +106,17 @@ impl State {
     }
 }
 
-/// A commit as it is kept: what a scheduler without these workers can make use of.
-pub(super) fn kept(commit: &Commit) -> Commit {
-    let whole =
-        |(_, range): &(AssignmentId, std::ops::Range<u64>)| (AssignmentId(0), range.clone());
+/// A commit as it is written down: what a scheduler without these workers can make use of.
+pub(super) fn written(commit: &Commit) -> Commit {
+    let ranges = commit.ranges.iter();
     Commit {
-        ranges: commit.ranges.iter().map(whole).collect(),
+        job: commit.job,
+        stage: commit.stage,
+        ranges: ranges.map(|(_, r)| (AssignmentId(0), r.clone())).collect(),
+        nodes: commit.nodes.clone(),
+        blocks: commit.blocks.clone(),
+        stats: commit.stats,
         spans: Vec::new(),
-        ..commit.clone()
+        now: commit.now,
     }
 }

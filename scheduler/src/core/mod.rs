@@ -149,7 +149,7 @@ impl State {
                 block,
             } => {
                 if epoch == self.epoch && self.heard(worker) {
-                    self.keep(job, || Record::Pushed(block.clone()), out);
+                    self.journal(job, || Record::Pushed(block.clone()), out);
                     self.place_block(job, block, out);
                 }
             }

@@ -78,13 +78,13 @@ impl Run {
     /// Goes on with the jobs that an earlier scheduler kept.
     pub(super) fn restore(&mut self, opened: Opened) {
         self.journal = Some(opened.journal);
-        for kept in opened.jobs {
-            let job = kept.job;
-            for record in kept {
+        for file in opened.jobs {
+            let job = file.job;
+            for record in file {
                 self.handle(Event::Restore { job, record }, None);
             }
             let progress = progress_of(&self.state, job).unwrap_or_default();
-            // Not every day.
+            // A warning, so that it is told where nobody asked for more: an operator wants to know of restarts.
             tracing::warn!(
                 %job,
                 tasks_done = progress.tasks_done,
@@ -311,12 +311,12 @@ impl Run {
                     client.feed.close();
                 }
             }
-            Effect::Keep { job, record } => {
+            Effect::Journal { job, record } => {
                 if let Some(journal) = &mut self.journal {
                     journal.keep(job, record);
                 }
             }
-            Effect::Drop { job } => {
+            Effect::DropJournal { job } => {
                 if let Some(journal) = &mut self.journal {
                     journal.drop_job(job);
                 }

@@ -20,11 +20,11 @@ const LOCK: &str = "lock";
 pub(crate) struct Opened {
     pub(crate) journal: Journal,
     /// In the order in which they were begun.
-    pub(crate) jobs: Vec<Kept>,
+    pub(crate) jobs: Vec<JobFile>,
 }
 
 /// A job that an earlier scheduler kept: its records, read one by one.
-pub(crate) struct Kept {
+pub(crate) struct JobFile {
     pub(crate) job: JobId,
     path: PathBuf,
     order: Option<Order>,
@@ -45,7 +45,7 @@ pub(crate) fn open(folder: &Path) -> Result<Opened, JournalError> {
         Err(TryLockError::Error(source)) => return Err(unusable(source)),
     }
     let (crashes, too_many) = Crashes::count(folder).map_err(unusable)?;
-    let mut jobs: Vec<Kept> = Vec::new();
+    let mut jobs: Vec<JobFile> = Vec::new();
     for path in files(folder).map_err(unusable)? {
         if too_many {
             let file = path.display();
@@ -53,7 +53,7 @@ pub(crate) fn open(folder: &Path) -> Result<Opened, JournalError> {
             fs::remove_file(&path).map_err(unusable)?;
             continue;
         }
-        match kept(&path) {
+        match job_file(&path) {
             Ok(job) => jobs.push(job),
             Err(why) => {
                 let file = path.display();
@@ -62,8 +62,8 @@ pub(crate) fn open(folder: &Path) -> Result<Opened, JournalError> {
             }
         }
     }
-    jobs.sort_by_key(|kept| kept.job);
-    let known: BTreeSet<JobId> = jobs.iter().map(|kept| kept.job).collect();
+    jobs.sort_by_key(|file| file.job);
+    let known: BTreeSet<JobId> = jobs.iter().map(|file| file.job).collect();
     let (commands, taken) = mpsc::channel();
     let waiting = Arc::default();
     let writer = writer::Files::new(folder.to_owned(), known, crashes);
@@ -108,7 +108,7 @@ enum FileError {
     Name(u64),
 }
 
-fn kept(path: &Path) -> Result<Kept, FileError> {
+fn job_file(path: &Path) -> Result<JobFile, FileError> {
     let mut reader = Reader::open(path)?.ok_or(FileError::Version)?;
     let first = reader.read()?.ok_or(FileError::Version)?;
     let Begun {
@@ -126,7 +126,7 @@ fn kept(path: &Path) -> Result<Kept, FileError> {
         writer.write(&record::encode(job, &Record::Begun(order.clone())))?;
         writer.sync()?;
     }
-    Ok(Kept {
+    Ok(JobFile {
         job,
         path: path.to_owned(),
         order: Some(order),
@@ -146,7 +146,7 @@ fn next(reader: &mut Reader) -> Result<Option<Record>, FileError> {
     Ok(Some(record?))
 }
 
-impl Iterator for Kept {
+impl Iterator for JobFile {
     type Item = Record;
 
     fn next(&mut self) -> Option<Record> {

@@ -4,7 +4,7 @@ use crate::core::event::Order;
 use crate::core::ids::JobId;
 use crate::core::journal::Record;
 use dasklike_graph::lower::{LowerError, lower};
-use dasklike_graph::protocol::{Block, Commit, JobSpec};
+use dasklike_graph::protocol::{Block, JobSpec};
 use dasklike_graph::stage::Lowered;
 use dasklike_proto_engine::convert::{
     ConvertError, block_from_proto, block_to_proto, budget_from_proto, budget_to_proto,
@@ -24,8 +24,8 @@ pub(super) enum RecordError {
     Convert(#[from] ConvertError),
     #[error(transparent)]
     Lower(#[from] LowerError),
-    #[error("it is not what comes there")]
-    Order,
+    #[error("a record of another kind was expected")]
+    Kind,
 }
 
 /// The first record of a file.
@@ -63,10 +63,10 @@ pub(super) fn encode(job: JobId, record: &Record) -> Vec<u8> {
 
 pub(super) fn decode_begun(bytes: &[u8]) -> Result<Begun, RecordError> {
     let Some(Kind::Begun(begun)) = pb::JournalRecord::decode(bytes)?.record else {
-        return Err(RecordError::Order);
+        return Err(RecordError::Kind);
     };
-    let plan = plan_from_proto(begun.plan.ok_or(RecordError::Order)?)?;
-    let budget = budget_from_proto(begun.budget.ok_or(RecordError::Order)?);
+    let plan = plan_from_proto(begun.plan.ok_or(RecordError::Kind)?)?;
+    let budget = budget_from_proto(begun.budget.ok_or(RecordError::Kind)?);
     let lowered = lower(&plan, &budget)?;
     Ok(Begun {
         job: JobId(begun.job),
@@ -85,17 +85,9 @@ pub(super) fn decode_begun(bytes: &[u8]) -> Result<Begun, RecordError> {
 pub(super) fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     match pb::JournalRecord::decode(bytes)?.record {
         Some(Kind::Pushed(block)) => Ok(Record::Pushed(block_from_proto(block)?)),
-        Some(Kind::Done(commit)) => Ok(Record::Done(done(commit_from_proto(commit)?)?)),
-        Some(Kind::Begun(_)) | None => Err(RecordError::Order),
+        Some(Kind::Done(commit)) => Ok(Record::Done(commit_from_proto(commit)?)),
+        Some(Kind::Begun(_)) | None => Err(RecordError::Kind),
     }
-}
-
-/// Tiles that are done are some.
-fn done(commit: Commit) -> Result<Commit, RecordError> {
-    if commit.ranges.is_empty() {
-        return Err(RecordError::Order);
-    }
-    Ok(commit)
 }
 
 fn begun_to_proto(job: JobId, order: &Order) -> pb::JournalBegun {

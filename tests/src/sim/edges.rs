@@ -41,10 +41,10 @@ impl Sim {
                     assert!(user.end.is_none(), "a job ended twice");
                     user.end = Some(end);
                 }
-                SchedulerEffect::Keep { job, record } => {
+                SchedulerEffect::Journal { job, record } => {
                     self.journal.push(Written::Keep(job, record))
                 }
-                SchedulerEffect::Drop { job } => self.journal.push(Written::Drop(job)),
+                SchedulerEffect::DropJournal { job } => self.journal.push(Written::Drop(job)),
                 SchedulerEffect::WakeAt(at) => {
                     self.alarm = at.0;
                     self.at(at.0, Happening::SchedulerAlarm);

@@ -2,8 +2,9 @@
 //!
 //! Messages of one connection arrive in order, those of different connections in any; a connection that breaks
 //! takes with it what is under way from some moment on. Workers crash, come back, drain and are slow; clients
-//! cancel, leave and re-attach. The scheduler dies, and its successor has what was written of its journal. After every event the cores' invariants are checked, and at the end what each
-//! client got is compared with a plain computation of its job.
+//! cancel, leave and re-attach. The scheduler dies, and its successor has what was written of its journal. After every
+//! event the cores' invariants are checked, and at the end what each client got is compared with a plain computation of
+//! its job.
 
 #![allow(
     clippy::unwrap_used,

@@ -5,14 +5,16 @@ use crate::core::journal::Record;
 
 fn kept(effects: &[Effect]) -> Vec<(JobId, Record)> {
     let records = effects.iter().filter_map(|e| match e {
-        Effect::Keep { job, record } => Some((*job, record.clone())),
+        Effect::Journal { job, record } => Some((*job, record.clone())),
         _ => None,
     });
     records.collect()
 }
 
 fn dropped(effects: &[Effect]) -> usize {
-    let drops = effects.iter().filter(|e| matches!(e, Effect::Drop { .. }));
+    let drops = effects
+        .iter()
+        .filter(|e| matches!(e, Effect::DropJournal { .. }));
     drops.count()
 }
 
