@@ -12,6 +12,7 @@ pub mod http;
 mod journal;
 mod listen;
 mod server;
+mod services;
 mod view;
 mod worker_rpc;
 

@@ -1,25 +1,19 @@
 //! A scheduler as a whole: listeners, services, driver and dashboard.
 
-use crate::admin_rpc::AdminService;
-use crate::client_rpc::ClientService;
 use crate::core::ids::Epoch;
 use crate::driver::{Driver, Input};
 use crate::http::host::Hosts;
 use crate::http::{self, HttpError, HttpHandle};
 use crate::journal::{self, JournalError};
+use crate::services::services;
 use crate::view::Viewer;
-use crate::worker_rpc::WorkerService;
-use dasklike_proto_admin::pb::admin_server::AdminServer;
-use dasklike_proto_engine::pb::client_server::ClientServer;
-use dasklike_proto_engine::pb::worker_server::WorkerServer;
-use dasklike_proto_engine::transport::{Connector, TlsError, TlsServer, server};
-use dasklike_proto_engine::{MAX_MESSAGE_BYTES, MAX_PLAN_BYTES};
+use dasklike_proto_engine::transport::{Connector, TlsError, TlsServer, server, settle};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -128,21 +122,22 @@ impl Scheduler {
         let (stop, stopped) = watch::channel(false);
         let url = dashboard.as_ref().map(HttpHandle::url);
         let (memory, incoming) = Connector::memory();
-        let mut servers = vec![serve(
-            routes(&driver, &url),
-            ReceiverStream::new(incoming).map(Ok),
-            stopped.clone(),
-        )];
-        if let Some(listener) = listener {
-            let routes = routes(&driver, &url);
-            servers.push(match tls {
-                None => serve(
-                    routes,
-                    TcpListenerStream::new(listener).map(no_delay),
-                    stopped,
-                ),
-                Some(tls) => serve(routes, Arc::new(tls).incoming(listener), stopped),
-            });
+        let routes = services(&driver, &url);
+        let http2 = server().add_routes(routes.clone());
+        let either = server().accept_http1(true).add_routes(routes);
+        let incoming = ReceiverStream::new(incoming).map(Ok);
+        let mut servers = vec![serve(http2.clone(), incoming, stopped.clone())];
+        match (listener, tls) {
+            (None, _) => {}
+            (Some(listener), None) => {
+                let incoming = TcpListenerStream::new(listener).map(|tcp| tcp.inspect(settle));
+                servers.push(serve(either, incoming, stopped));
+            }
+            (Some(listener), Some(tls)) => {
+                let incoming = Arc::new(tls).incoming(listener);
+                servers.push(serve(http2, incoming.http2, stopped.clone()));
+                servers.push(serve(either, incoming.http1, stopped));
+            }
         }
         Ok(SchedulerHandle {
             address,
@@ -203,27 +198,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
         })
 }
 
-fn routes(driver: &Driver, dashboard: &Option<String>) -> Router {
-    let worker = WorkerServer::new(WorkerService {
-        driver: driver.clone(),
-    })
-    .max_decoding_message_size(MAX_MESSAGE_BYTES)
-    .max_encoding_message_size(MAX_PLAN_BYTES);
-    let client = ClientServer::new(ClientService {
-        driver: driver.clone(),
-        dashboard: dashboard.clone(),
-    })
-    .max_decoding_message_size(MAX_PLAN_BYTES)
-    .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let admin = AdminServer::new(AdminService {
-        driver: driver.clone(),
-    });
-    server()
-        .add_service(worker)
-        .add_service(client)
-        .add_service(admin)
-}
-
 fn serve<S, I>(routes: Router, incoming: S, mut stopped: watch::Receiver<bool>) -> JoinHandle<()>
 where
     S: Stream<Item = io::Result<I>> + Send + 'static,
@@ -237,14 +211,6 @@ where
         if let Err(error) = routes.serve_with_incoming_shutdown(incoming, stop).await {
             tracing::error!(%error, "the scheduler's server ended");
         }
-    })
-}
-
-/// Small frames must not wait for more to come.
-fn no_delay(stream: io::Result<TcpStream>) -> io::Result<TcpStream> {
-    stream.inspect(|s| {
-        // Without it the connection is slower, and still works.
-        let _ = s.set_nodelay(true);
     })
 }
 

@@ -8,7 +8,7 @@ use dasklike_proto_admin::pb::{
 };
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
@@ -26,6 +26,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::LazyConfigAcceptor;
 use tonic::{Request, Response, Status};
+use tonic_web::GrpcWebLayer;
+use tower::Layer;
 
 const PORT: u16 = 8786;
 /// One that works says how much is left; four words a second are allowed.
@@ -123,13 +125,12 @@ async fn serve(client: &Client, socket: TcpStream, says: watch::Receiver<Work>) 
         .to_owned();
     let config = config(client, &name).await?;
     let socket = hello.into_stream(Arc::new(config)).await?;
-    let service = TowerToHyperService::new(AdminServer::new(Scripted {
+    let service = GrpcWebLayer::new().layer(AdminServer::new(Scripted {
         cluster: name,
         says,
     }));
-    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    server
-        .serve_connection(TokioIo::new(socket), service)
+    hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(service))
         .await?;
     Ok(())
 }
@@ -169,7 +170,7 @@ async fn config(client: &Client, server_name: &str) -> Result<ServerConfig> {
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 

@@ -12,7 +12,7 @@ use dasklike_proto_admin::pb::{
     Demand, DrainWorkerReply, DrainWorkerRequest, PoolDemand, WatchDemandRequest,
 };
 use futures::{FutureExt, StreamExt};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -31,6 +31,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tonic::{Request, Response, Status};
+use tonic_web::GrpcWebLayer;
+use tower::Layer;
 
 /// What a scheduler says, which the test changes; `None` ends the streams.
 type Says = watch::Receiver<Option<u64>>;
@@ -138,9 +140,9 @@ async fn serve<S>(socket: S, scripted: Scripted)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(AdminServer::new(scripted));
-    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(socket), service);
+    let service = GrpcWebLayer::new().layer(AdminServer::new(scripted));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
     // A client that goes away is an error here and no failure of the test.
     let _ = connection.await;
 }
@@ -363,7 +365,7 @@ impl Authority {
                 PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
             )
             .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config
     }
 

@@ -13,3 +13,7 @@ mod generated;
 pub mod pb {
     pub use crate::generated::*;
 }
+
+/// Where [`pb::admin_server::Admin::watch_demand`] is called. Schedulers answer there by gRPC-Web over HTTP/1 as well:
+/// such a connection costs who holds a thousand of them a third of one over HTTP/2.
+pub const WATCH_DEMAND: &str = "/dasklike.admin.v1.Admin/WatchDemand";

@@ -34,7 +34,7 @@ pub(super) fn config(
         .with_root_certificates(roots)
         .with_client_auth_cert(certificates("operator.crt", &files.certificate)?, key)
         .map_err(|e| unusable("operator.crt", &e))?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // A table of sessions for each cluster would cost more memory than its connection, and be used once.
     config.resumption = Resumption::disabled();
     Ok(config)

@@ -1,25 +1,19 @@
-//! One connection to one scheduler: a socket, TLS if the cluster has it, HTTP/2, the gRPC call.
+//! One connection to one scheduler: a socket, TLS if the cluster has it, and the call.
 
 use super::Shared;
-use super::call::Caller;
+use super::call::{CallError, Messages};
 use super::credentials::{CredentialsError, config};
 use crate::core::names::GRPC_PORT;
 use crate::demand::Endpoint;
-use dasklike_proto_admin::pb::admin_client::AdminClient;
-use dasklike_proto_admin::pb::{Demand, WatchDemandRequest, WorkerShape};
+use dasklike_proto_admin::pb::{WatchDemandRequest, WorkerShape};
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tonic::Streaming;
-
-/// Bytes that a scheduler may send ahead. A message is tens of bytes a worker, so a big cluster's needs a few turns.
-const WINDOW: u32 = 16 << 10;
 
 /// A connection that is silent for so long is asked whether it holds,
 const ASK_AFTER: Duration = Duration::from_secs(30);
@@ -51,25 +45,18 @@ pub(super) enum DialError {
         /// What TLS says.
         source: io::Error,
     },
-    /// HTTP/2 fails.
-    #[error("the scheduler does not speak HTTP/2: {0}")]
-    Http(#[from] h2::Error),
-    /// The call is refused.
-    #[error("the scheduler refuses to tell its demand: {0}")]
-    Call(Box<tonic::Status>),
+    /// The call fails. In TLS 1.3 this is where a scheduler says that it does not want this certificate.
+    #[error("the scheduler at {address} does not tell its demand: {source}")]
+    Call {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: CallError,
+    },
 }
-
-/// An open stream. Whoever reads `messages` has to drive the connection.
-pub(super) struct Stream {
-    pub(super) messages: Streaming<Demand>,
-    pub(super) connection: Driver,
-}
-
-/// What moves the bytes of a connection.
-pub(super) type Driver = futures::future::BoxFuture<'static, Result<(), h2::Error>>;
 
 /// Opens the stream.
-pub(super) async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<Stream, DialError> {
+pub(super) async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<Messages, DialError> {
     let address = SocketAddr::new(endpoint.ip, GRPC_PORT);
     let request = request(endpoint);
     let socket = async {
@@ -85,8 +72,10 @@ pub(super) async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<Stream,
     };
     let socket = socket.await;
     let socket = socket.map_err(|source| DialError::Connect { address, source })?;
+    let failed = |source| DialError::Call { address, source };
     let Some(tls) = &endpoint.tls else {
-        return call(socket, address, request).await;
+        let messages = Messages::begin(socket, address, &request).await;
+        return messages.map_err(failed);
     };
     let config = Arc::new(config(&shared.provider, &tls.files)?);
     let name = ServerName::try_from(tls.server_name.clone())
@@ -95,7 +84,8 @@ pub(super) async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<Stream,
     let secured = secured
         .await
         .map_err(|source| DialError::Handshake { address, source })?;
-    call(secured, address, request).await
+    let messages = Messages::begin(secured, address, &request).await;
+    messages.map_err(failed)
 }
 
 fn request(endpoint: &Endpoint) -> WatchDemandRequest {
@@ -107,45 +97,4 @@ fn request(endpoint: &Endpoint) -> WatchDemandRequest {
     WatchDemandRequest {
         shapes: shapes.collect(),
     }
-}
-
-async fn call<S>(
-    socket: S,
-    address: SocketAddr,
-    request: WatchDemandRequest,
-) -> Result<Stream, DialError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let handshake = h2::client::Builder::new()
-        .initial_window_size(WINDOW)
-        .initial_connection_window_size(2 * WINDOW)
-        .max_frame_size(WINDOW)
-        .max_send_buffer_size(WINDOW as usize)
-        .header_table_size(512)
-        .max_concurrent_streams(1)
-        .enable_push(false)
-        .handshake(socket);
-    let (sender, connection) = handshake.await?;
-    let mut connection: Driver = Box::pin(connection);
-    // The host in a URL's brackets is what `SocketAddr` prints; the name that counts was verified by TLS.
-    let origin = format!("http://{address}").parse();
-    let origin = origin.map_err(|_| DialError::ServerName(address.to_string()))?;
-    let mut client = AdminClient::with_origin(Caller(sender), origin);
-    let answer = tokio::select! {
-        biased;
-        answer = client.watch_demand(request) => answer,
-        // The connection ends before the call does, which then says why.
-        ended = &mut connection => {
-            ended?;
-            Err(tonic::Status::unavailable("the connection ended"))
-        }
-    };
-    let messages = answer
-        .map_err(|s| DialError::Call(Box::new(s)))?
-        .into_inner();
-    Ok(Stream {
-        messages,
-        connection,
-    })
 }

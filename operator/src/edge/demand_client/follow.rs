@@ -1,6 +1,7 @@
 //! One scheduler, for as long as it is there: connect, listen, and again when the connection breaks.
 
-use super::dial::{DialError, Stream, dial};
+use super::call::{CallError, Messages};
+use super::dial::{DialError, dial};
 use super::{Shared, convert};
 use crate::demand::{ClusterKey, Endpoint};
 use jiff::Timestamp;
@@ -22,10 +23,8 @@ enum EndError {
     DialTimeout(Duration),
     #[error("the scheduler said nothing for {0:?}")]
     Silent(Duration),
-    #[error("the stream ended")]
-    Ended,
-    #[error("the stream broke: {0}")]
-    Broke(Box<tonic::Status>),
+    #[error(transparent)]
+    Call(#[from] CallError),
 }
 
 pub(super) struct Follower {
@@ -81,51 +80,41 @@ impl Follower {
             let _turn = shared.dials.acquire().await;
             timeout(patience, dial(&shared, &endpoint)).await
         });
-        let stream = self.until_stale(dialled).await;
-        let stream = stream.map_err(|_| EndError::DialTimeout(patience))??;
-        self.listen(stream).await
+        let messages = self.until_stale(dialled).await;
+        let messages = messages.map_err(|_| EndError::DialTimeout(patience))??;
+        self.listen(messages).await
     }
 
-    async fn listen(&mut self, stream: Stream) -> Result<std::convert::Infallible, EndError> {
+    async fn listen(
+        &mut self,
+        mut messages: Messages,
+    ) -> Result<std::convert::Infallible, EndError> {
         let _open = self.shared.opened();
-        let Stream {
-            mut messages,
-            mut connection,
-        } = stream;
         let stale = self.shared.patience.stale;
         let mut silent_at = Some(Instant::now() + stale);
-        let mut connected = true;
         loop {
             let message = tokio::select! {
                 biased;
-                message = messages.message() => message,
-                // Why it ended comes out of the messages too, after the last of them.
-                _ = &mut connection, if connected => {
-                    connected = false;
-                    continue;
-                }
+                message = messages.next() => message,
                 () = until(silent_at) => {
                     self.forget();
                     return Err(EndError::Silent(stale));
                 }
             };
             match message {
-                Ok(Some(said)) => {
+                Ok(said) => {
                     silent_at = (said.unfinished_jobs > 0).then(|| Instant::now() + stale);
                     self.stale_at = Some(Instant::now() + stale);
                     self.failures = 0;
                     let demand = convert::demand(said, Timestamp::now());
                     self.shared.demands.put(&self.cluster, demand);
                 }
-                broken => {
+                Err(error) => {
                     if silent_at.is_none() {
                         // It held until now.
                         self.stale_at = Some(Instant::now() + stale);
                     }
-                    return Err(match broken {
-                        Err(status) => EndError::Broke(Box::new(status)),
-                        Ok(_) => EndError::Ended,
-                    });
+                    return Err(error.into());
                 }
             }
         }

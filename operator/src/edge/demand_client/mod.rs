@@ -1,13 +1,14 @@
 //! Keeps one `WatchDemand` stream to each scheduler that can be dialled, and what they say in [`Demands`].
 //!
 //! An operator of a thousand clusters holds a thousand of these connections in a few tens of megabytes, so each is
-//! one task, one socket and buffers that are as small as HTTP/2 and TLS let them be.
+//! one task, one socket and as few buffers as can be.
 
 mod call;
 mod convert;
 mod credentials;
 mod dial;
 mod follow;
+mod frames;
 
 use crate::demand::{ClusterKey, Demands, Endpoint, Endpoints};
 use crate::edge::progress::Progress;

@@ -1,7 +1,7 @@
 //! The server's side of mutual TLS: configuration that follows its files, and handshakes beside one another.
 
 use super::credentials::{Credentials, Stamp, TlsError, provider, stamp, unusable};
-use super::{TLS_BUFFER, refusal};
+use super::{TLS_BUFFER, refusal, settle};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use std::io;
@@ -24,6 +24,26 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKES: usize = 1024;
 /// After an error of the listener (no more file handles, say), this long nothing is accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What TLS calls HTTP/1.1.
+const HTTP1: &[u8] = b"http/1.1";
+
+/// Connections by the protocol that the two sides agreed on in the handshake. They are not told apart by what comes
+/// first: on HTTP/2 the server speaks first, by which a client knows that it was not refused.
+#[derive(Debug)]
+pub struct Incoming {
+    /// HTTP/2, also of those who asked for nothing.
+    pub http2: ReceiverStream<io::Result<TlsConnection>>,
+    /// HTTP/1.
+    pub http1: ReceiverStream<io::Result<TlsConnection>>,
+}
+
+/// Where connections go.
+#[derive(Clone)]
+struct Ready {
+    http2: mpsc::Sender<io::Result<TlsConnection>>,
+    http1: mpsc::Sender<io::Result<TlsConnection>>,
+}
 
 /// A server's credentials, read anew when their files change.
 #[derive(Debug)]
@@ -74,18 +94,18 @@ impl TlsServer {
     }
 
     /// Connections of clients whose certificates were accepted.
-    pub fn incoming(
-        self: Arc<TlsServer>,
-        listener: TcpListener,
-    ) -> ReceiverStream<io::Result<TlsConnection>> {
-        let (ready, incoming) = mpsc::channel(16);
-        tokio::spawn(accept(self, listener, ready));
-        ReceiverStream::new(incoming)
+    pub fn incoming(self: Arc<TlsServer>, listener: TcpListener) -> Incoming {
+        let (http2, incoming_http2) = mpsc::channel(16);
+        let (http1, incoming_http1) = mpsc::channel(16);
+        tokio::spawn(accept(self, listener, Ready { http2, http1 }));
+        Incoming {
+            http2: ReceiverStream::new(incoming_http2),
+            http1: ReceiverStream::new(incoming_http1),
+        }
     }
 
     async fn shake_hands(self: Arc<TlsServer>, tcp: TcpStream) -> io::Result<TlsConnection> {
-        // Without it the connection is slower, and still works.
-        let _ = tcp.set_nodelay(true);
+        settle(&tcp);
         let config = tokio::task::spawn_blocking(move || self.config())
             .await
             .map_err(io::Error::other)?;
@@ -112,23 +132,19 @@ fn server_config(folder: &Path) -> Result<Arc<ServerConfig>, TlsError> {
         .with_client_cert_verifier(clients)
         .with_single_cert(material.chain, material.key)
         .map_err(|e| unusable(&name, e))?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), HTTP1.to_vec()];
     // Connections live long, and are not resumed.
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
 
 /// Accepts until nobody takes the connections any more. Each handshake is a task of its own.
-async fn accept(
-    server: Arc<TlsServer>,
-    listener: TcpListener,
-    ready: mpsc::Sender<io::Result<TlsConnection>>,
-) {
+async fn accept(server: Arc<TlsServer>, listener: TcpListener, ready: Ready) {
     let room = Arc::new(Semaphore::new(HANDSHAKES));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = ready.closed() => return,
+            () = ready.http2.closed() => return,
         };
         let (tcp, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -147,8 +163,14 @@ async fn accept(
             let shaken = server.shake_hands(tcp).await;
             drop(place);
             match shaken {
-                // An error means that the server is ending.
-                Ok(connection) => drop(ready.send(Ok(connection)).await),
+                Ok(connection) => {
+                    let to = match connection.0.get_ref().1.alpn_protocol() {
+                        Some(HTTP1) => ready.http1,
+                        _ => ready.http2,
+                    };
+                    // An error means that the server is ending.
+                    drop(to.send(Ok(connection)).await);
+                }
                 Err(error) => {
                     let why = refusal::seen_by_server(&error);
                     tracing::warn!(%peer, why, "a connection was refused");

@@ -2,7 +2,7 @@
 
 use super::address::{Address, Scheme};
 use super::credentials::{ClientTls, TlsError, provider, unusable};
-use super::{CONNECT_TIMEOUT, ConnectError, TLS_BUFFER, refusal};
+use super::{CONNECT_TIMEOUT, ConnectError, TLS_BUFFER, refusal, settle};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
@@ -72,8 +72,7 @@ impl Dial {
         let tcp = TcpStream::connect(to)
             .await
             .map_err(|e| self.unreachable(&e.to_string()))?;
-        // Without it the connection is slower, and still works.
-        let _ = tcp.set_nodelay(true);
+        settle(&tcp);
         let Some((tls, name)) = &self.tls else {
             return Ok(Stream::Plain { tcp, heard: false });
         };

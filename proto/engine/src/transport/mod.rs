@@ -6,10 +6,12 @@ mod address;
 mod credentials;
 mod dial;
 mod refusal;
+mod socket;
 
-pub use accept::{TlsConnection, TlsServer};
+pub use accept::{Incoming, TlsConnection, TlsServer};
 pub use address::{Address, DEFAULT_PORT, Scheme};
 pub use credentials::{ClientTls, Credentials, Pem, TlsError};
+pub use socket::settle;
 
 use dial::Dial;
 use hyper_util::rt::TokioIo;
