@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use dasklike::context::{Context, ContextTls};
 use dasklike_storage::sample::SampleCodec;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 use std::fs;
 use std::path::Path;
@@ -83,7 +83,7 @@ impl Side {
         let mut client = vec![];
         if name.is_some() {
             for role in ["scheduler", "worker"] {
-                authority.write(&contexts.join(role))?;
+                authority.write(&contexts.join(role), role)?;
             }
             let path = |role: &str| contexts.join(role).display().to_string();
             server = vec!["--tls-dir".to_owned(), path("scheduler")];
@@ -103,7 +103,7 @@ impl Side {
         let scheduler = match name {
             None => url,
             Some(name) => {
-                let (certificate, key) = authority.issue()?;
+                let (certificate, key) = authority.issue("client")?;
                 let context = Context {
                     address: url,
                     tls: Some(ContextTls {
@@ -156,9 +156,12 @@ impl Authority {
     }
 
     /// A certificate that both sides may show, and its key.
-    fn issue(&self) -> Result<(String, String)> {
+    fn issue(&self, role: &str) -> Result<(String, String)> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(vec![NAME.to_owned()])?;
+        params.distinguished_name = DistinguishedName::new();
+        let name = format!("{role}.bench");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
@@ -168,9 +171,9 @@ impl Authority {
     }
 
     /// A folder as a pod mounts it.
-    fn write(&self, folder: &Path) -> Result<()> {
+    fn write(&self, folder: &Path, role: &str) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let (certificate, key) = self.issue()?;
+        let (certificate, key) = self.issue(role)?;
         write(&folder.join("ca.crt"), self.issuer.pem().as_bytes())?;
         write(&folder.join("tls.crt"), certificate.as_bytes())?;
         write(&folder.join("tls.key"), key.as_bytes())

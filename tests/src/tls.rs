@@ -2,8 +2,8 @@
 
 use dasklike::ClientTls;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +22,8 @@ pub struct Authority {
 /// What a leaf certificate is for.
 #[derive(Clone, Copy)]
 pub struct Leaf {
+    /// What its holder is, which its common name begins with.
+    pub role: &'static str,
     /// The names of its holder.
     pub names: &'static [&'static str],
     /// Which end of a connection its holder is.
@@ -41,15 +43,27 @@ pub enum ExtendedKeyUsage {
 
 /// A scheduler's.
 pub const SERVER: Leaf = Leaf {
+    role: "scheduler",
     names: &["demo-scheduler", NAME, "localhost"],
     usage: ExtendedKeyUsage::Server,
     expired: false,
 };
-/// A worker's or a client's.
+/// A client's.
 pub const CLIENT: Leaf = Leaf {
+    role: "client",
     names: &[],
     usage: ExtendedKeyUsage::Client,
     expired: false,
+};
+/// A worker's.
+pub const WORKER: Leaf = Leaf {
+    role: "worker",
+    ..CLIENT
+};
+/// An operator's.
+pub const OPERATOR: Leaf = Leaf {
+    role: "operator",
+    ..CLIENT
 };
 
 impl Authority {
@@ -73,6 +87,9 @@ impl Authority {
     pub fn issue(&self, leaf: Leaf) -> (String, String) {
         let names: Vec<String> = leaf.names.iter().map(|n| (*n).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        let name = format!("{}.demo.ns", leaf.role);
+        params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![match leaf.usage {
             ExtendedKeyUsage::Server => ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsage::Client => ExtendedKeyUsagePurpose::ClientAuth,

@@ -13,7 +13,7 @@ use dasklike_operator::edge::progress::Progress;
 use dasklike_operator::metrics::Metrics;
 use dasklike_proto_engine::transport::Connector;
 use dasklike_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle};
-use dasklike_tests::tls::{Authority, CLIENT, Mounted, NAME, SERVER};
+use dasklike_tests::tls::{Authority, CLIENT, Mounted, NAME, OPERATOR, SERVER, WORKER};
 use dasklike_worker::{Worker, WorkerConfig};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -99,11 +99,12 @@ async fn an_operator_hears_a_scheduler_without_tls() {
 async fn an_operator_hears_a_scheduler_with_tls() {
     let authority = Authority::generate();
     let served = Mounted::new(&authority.pem, &authority.issue(SERVER));
-    let shown = Mounted::new(&authority.pem, &authority.issue(CLIENT));
+    let clients = Mounted::new(&authority.pem, &authority.issue(CLIENT));
+    let workers = Mounted::new(&authority.pem, &authority.issue(WORKER));
     let (scheduler, ip) = start(2, Some(served.path().to_owned())).await;
     let url = format!("tls://{ip}:{GRPC_PORT}");
-    let connector = Connector::to(&url, Some(shown.as_client())).unwrap();
-    let (certificate, key) = authority.issue(CLIENT);
+    let connector = Connector::to(&url, Some(workers.as_client())).unwrap();
+    let (certificate, key) = authority.issue(OPERATOR);
     let tls = EndpointTls {
         server_name: NAME.into(),
         files: Arc::new(EndpointFiles {
@@ -112,7 +113,7 @@ async fn an_operator_hears_a_scheduler_with_tls() {
             key: key.into_bytes(),
         }),
     };
-    let shown = shown.as_client();
+    let shown = clients.as_client();
     let client = tokio::task::spawn_blocking(move || Client::connect_tls(&url, shown).unwrap());
     hear(ip, Some(tls), connector, client.await.unwrap()).await;
     drop(scheduler);

@@ -14,7 +14,7 @@ use dasklike_proto_engine::transport::Connector;
 use dasklike_scheduler::{Scheduler, SchedulerConfig, SchedulerHandle, StartError};
 use dasklike_storage::sample::{SampleCodec, SampleSpec, write_sample};
 use dasklike_tests::processes::{dasklike, free_port};
-use dasklike_tests::tls::{Authority, CLIENT, Leaf, Mounted, NAME, SERVER};
+use dasklike_tests::tls::{Authority, CLIENT, Leaf, Mounted, NAME, OPERATOR, SERVER, WORKER};
 use dasklike_worker::{Worker, WorkerConfig, WorkerHandle};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -137,9 +137,10 @@ fn results_are_those_of_a_plain_cluster() {
     let authority = Authority::generate();
     let cluster = Cluster::start(Mounted::new(&authority.pem, &authority.issue(SERVER)));
     let clients = Mounted::new(&authority.pem, &authority.issue(CLIENT));
+    let workers = Mounted::new(&authority.pem, &authority.issue(WORKER));
     let _workers = [
-        cluster.worker("a", cluster.connector(clients.as_client())),
-        cluster.worker("b", cluster.connector(clients.as_client())),
+        cluster.worker("a", cluster.connector(workers.as_client())),
+        cluster.worker("b", cluster.connector(workers.as_client())),
     ];
     let client = Client::connect_tls(&cluster.url, clients.as_client()).unwrap();
     assert_eq!(client.cluster().unwrap().workers.len(), 2);
@@ -220,7 +221,7 @@ fn those_who_do_not_belong_are_told_why() {
     Client::connect_tls(&cluster.url, good.as_client()).unwrap();
 
     // A worker tries again until it is let in.
-    let stranger = Mounted::new(&ours.pem, &others.issue(CLIENT));
+    let stranger = Mounted::new(&ours.pem, &others.issue(WORKER));
     let worker = cluster.runtime.block_on(async {
         Worker::start(WorkerConfig {
             name: "stranger".into(),
@@ -235,7 +236,48 @@ fn those_who_do_not_belong_are_told_why() {
         tokio::time::timeout(Duration::from_millis(300), worker.connected()).await
     });
     assert!(waits.is_err(), "a stranger was let in");
-    stranger.replace(&ours.pem, &client);
+    stranger.replace(&ours.pem, &ours.issue(WORKER));
+    let connected = async { tokio::time::timeout(DEADLINE, worker.connected()).await };
+    cluster.runtime.block_on(connected).unwrap().unwrap();
+}
+
+#[test]
+fn a_certificate_is_good_for_what_its_role_does_and_for_nothing_else() {
+    let authority = Authority::generate();
+    let cluster = Cluster::start(Mounted::new(&authority.pem, &authority.issue(SERVER)));
+    let nobody = Leaf {
+        role: "somebody",
+        ..CLIENT
+    };
+    for (leaf, says) in [
+        (WORKER, "the certificate of worker.demo.ns may not call"),
+        (OPERATOR, "the certificate of operator.demo.ns may not call"),
+        (nobody, "its common name must begin with worker."),
+    ] {
+        let shown = Mounted::new(&authority.pem, &authority.issue(leaf));
+        let refused = Client::connect_tls(&cluster.url, shown.as_client()).unwrap_err();
+        let text = refused.to_string();
+        assert!(text.contains(says), "{text}");
+    }
+    // A client's is no worker's: it is not let in, until it shows another.
+    let shown = Mounted::new(&authority.pem, &authority.issue(CLIENT));
+    let worker = cluster.runtime.block_on(async {
+        Worker::start(WorkerConfig {
+            name: "client".into(),
+            slots: 1,
+            memory_limit: 1 << 20,
+            pool: PoolName::default(),
+            connector: cluster.connector(shown.as_client()),
+        })
+        .unwrap()
+    });
+    let waits = cluster.runtime.block_on(async {
+        tokio::time::timeout(Duration::from_millis(300), worker.connected()).await
+    });
+    assert!(waits.is_err(), "a client was taken for a worker");
+    let client = Client::connect_tls(&cluster.url, shown.as_client()).unwrap();
+    assert_eq!(client.cluster().unwrap().workers.len(), 0);
+    shown.replace(&authority.pem, &authority.issue(WORKER));
     let connected = async { tokio::time::timeout(DEADLINE, worker.connected()).await };
     cluster.runtime.block_on(connected).unwrap().unwrap();
 }
@@ -356,7 +398,8 @@ fn certificates_are_replaced_while_a_job_runs() {
     let (old, new) = (Authority::generate(), Authority::generate());
     let cluster = Cluster::start(Mounted::new(&old.pem, &old.issue(SERVER)));
     let clients = Mounted::new(&old.pem, &old.issue(CLIENT));
-    let connector = cluster.connector(clients.as_client());
+    let worker = Mounted::new(&old.pem, &old.issue(WORKER));
+    let connector = cluster.connector(worker.as_client());
     let mut workers = vec![cluster.worker("first", connector.clone())];
     let options = ComputeOptions::default();
     let cancel = options.cancel.clone();
@@ -388,6 +431,7 @@ fn certificates_are_replaced_while_a_job_runs() {
         let client = Client::connect_tls(&cluster.url, clients.as_client());
         assert!(client.is_ok(), "{what}: {}", client.unwrap_err());
         clients.replace(ca, &issuer.issue(CLIENT));
+        worker.replace(ca, &issuer.issue(WORKER));
         let client = Client::connect_tls(&cluster.url, clients.as_client()).unwrap();
         assert_eq!(count(&client, 1000), 1000.0, "{what}");
         // As a worker does that must connect anew: by the way it had from the start.
@@ -422,6 +466,7 @@ fn commands_take_all_from_the_environment_and_a_told_worker_finishes_what_it_run
     let authority = Authority::generate();
     let server = Mounted::new(&authority.pem, &authority.issue(SERVER));
     let clients = Mounted::new(&authority.pem, &authority.issue(CLIENT));
+    let workers = Mounted::new(&authority.pem, &authority.issue(WORKER));
     let (port, dashboard) = (free_port(), free_port());
     let mut scheduler = command(
         "scheduler",
@@ -442,7 +487,7 @@ fn commands_take_all_from_the_environment_and_a_told_worker_finishes_what_it_run
                 ("DASKLIKE_POOL", "big"),
                 ("DASKLIKE_SLOTS", "0"),
                 ("DASKLIKE_MEMORY_LIMIT", "256MB"),
-                ("DASKLIKE_TLS_DIR", clients.path().to_str().unwrap()),
+                ("DASKLIKE_TLS_DIR", workers.path().to_str().unwrap()),
                 ("DASKLIKE_TLS_SERVER_NAME", NAME),
             ],
         )

@@ -40,6 +40,7 @@ pub(crate) struct SchedulerArgs {
     )]
     dashboard_host: Vec<String>,
     /// A folder with ca.crt, tls.crt and tls.key: workers and clients must show a certificate of that authority
+    /// whose common name begins with worker. or client.
     #[arg(long, env = "DASKLIKE_TLS_DIR", value_name = "FOLDER")]
     tls_dir: Option<PathBuf>,
     /// A folder in which named jobs are kept: after a restart with the same folder they go on
@@ -99,7 +100,8 @@ pub(crate) struct WorkerArgs {
     /// The most memory of the process, such as 512MB or 1GiB [default: four fifths of the machine's]
     #[arg(long, env = "DASKLIKE_MEMORY_LIMIT", value_name = "BYTES", value_parser = parse_size)]
     memory_limit: Option<u64>,
-    /// A folder with ca.crt, tls.crt and tls.key, for a tls:// scheduler; read at each connect
+    /// A folder with ca.crt, tls.crt (its common name begins with worker.) and tls.key, for a tls:// scheduler; read at
+    /// each connect
     #[arg(long, env = "DASKLIKE_TLS_DIR", value_name = "FOLDER")]
     tls_dir: Option<PathBuf>,
     /// The name that the scheduler's certificate carries [default: the host of the address]

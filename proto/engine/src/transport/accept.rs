@@ -1,7 +1,7 @@
 //! The server's side of mutual TLS: configuration that follows its files, and handshakes beside one another.
 
 use super::credentials::{Credentials, Stamp, TlsError, provider, stamp, unusable};
-use super::{TLS_BUFFER, refusal, settle};
+use super::{Peer, TLS_BUFFER, refusal, settle};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use std::io;
@@ -113,7 +113,7 @@ impl TlsServer {
             session.set_buffer_limit(Some(TLS_BUFFER));
         });
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, shaking).await {
-            Ok(stream) => Ok(TlsConnection(Box::new(stream?))),
+            Ok(stream) => Ok(TlsConnection::new(stream?)),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
@@ -164,9 +164,9 @@ async fn accept(server: Arc<TlsServer>, listener: TcpListener, ready: Ready) {
             drop(place);
             match shaken {
                 Ok(connection) => {
-                    let to = match connection.0.get_ref().1.alpn_protocol() {
-                        Some(HTTP1) => ready.http1,
-                        _ => ready.http2,
+                    let to = match connection.is_http1() {
+                        true => ready.http1,
+                        false => ready.http2,
                     };
                     // An error means that the server is ending.
                     drop(to.send(Ok(connection)).await);
@@ -182,12 +182,31 @@ async fn accept(server: Arc<TlsServer>, listener: TcpListener, ready: Ready) {
 
 /// A connection of a client whose certificate was accepted.
 #[derive(Debug)]
-pub struct TlsConnection(Box<TlsStream<TcpStream>>);
+pub struct TlsConnection {
+    stream: Box<TlsStream<TcpStream>>,
+    peer: Peer,
+}
 
+impl TlsConnection {
+    fn new(stream: TlsStream<TcpStream>) -> TlsConnection {
+        TlsConnection {
+            peer: Peer::of(stream.get_ref().1.peer_certificates()),
+            stream: Box::new(stream),
+        }
+    }
+
+    fn is_http1(&self) -> bool {
+        self.stream.get_ref().1.alpn_protocol() == Some(HTTP1)
+    }
+}
+
+/// Each request knows who makes it.
 impl Connected for TlsConnection {
-    type ConnectInfo = ();
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
 }
 
 impl AsyncRead for TlsConnection {
@@ -196,7 +215,7 @@ impl AsyncRead for TlsConnection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
@@ -206,15 +225,15 @@ impl AsyncWrite for TlsConnection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
     fn poll_write_vectored(
@@ -222,10 +241,10 @@ impl AsyncWrite for TlsConnection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, slices)
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 }

@@ -6,11 +6,13 @@ mod address;
 mod credentials;
 mod dial;
 mod refusal;
+mod role;
 mod socket;
 
 pub use accept::{Incoming, TlsConnection, TlsServer};
 pub use address::{Address, DEFAULT_PORT, Scheme};
 pub use credentials::{ClientTls, Credentials, Pem, TlsError};
+pub use role::{Peer, Role};
 pub use socket::settle;
 
 use dial::Dial;
