@@ -445,6 +445,7 @@ impl Client {
             | Code::NotFound
             | Code::AlreadyExists
             | Code::FailedPrecondition
+            | Code::PermissionDenied
             | Code::OutOfRange => ComputeError::Refused(status.message().to_owned()),
             Code::Unimplemented => ComputeError::Refused(format!(
                 "what answers at {} is no scheduler of this program's version: {}",

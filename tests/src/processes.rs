@@ -4,6 +4,25 @@ use std::ffi::OsStr;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Whatever takes longer will not come.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Looks again and again until it is so.
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < DEADLINE, "still not so: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Tells a process to end, as a container runtime does.
+pub fn terminate(child: &Child) {
+    let told = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(told.unwrap().success());
+}
 
 /// A port that nobody listens on.
 pub fn free_port() -> u16 {

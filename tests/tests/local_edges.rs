@@ -15,7 +15,7 @@ use dasklike_proto_engine::transport::Connector;
 use dasklike_proto_engine::{VERSION, pb};
 use dasklike_scheduler::{Scheduler, SchedulerConfig};
 use dasklike_storage::sample::{SampleCodec, SampleSpec, write_sample};
-use dasklike_tests::processes::{dasklike, free_port};
+use dasklike_tests::processes::{dasklike, free_port, terminate, until};
 use dasklike_worker::{Worker, WorkerConfig};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -38,15 +38,6 @@ fn cluster(workers: u32, processes: bool) -> LocalCluster {
         dashboard: None,
     };
     LocalCluster::start(&config).unwrap()
-}
-
-/// Looks again and again until it is so.
-fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !so() {
-        assert!(begun.elapsed() < DEADLINE, "still not so: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn count(client: &Client, elements: u64) -> f64 {
@@ -338,16 +329,6 @@ fn command(args: &[&str]) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
-}
-
-fn terminate(child: &Child) {
-    assert!(
-        Command::new("kill")
-            .arg(child.id().to_string())
-            .status()
-            .unwrap()
-            .success()
-    );
 }
 
 /// Whether the process is there and is no zombie.
