@@ -58,6 +58,11 @@ impl Families {
             "Slot time that ready and running tasks still need, as estimated.",
             &["pool"],
         )?;
+        let held = self.gauge(
+            "dasklike_held_bytes",
+            "Bytes that workers keep for later tasks, which would be lost with them.",
+            &["pool"],
+        )?;
         for pool in &snapshot.pools {
             let name = pool.name.as_str();
             tasks
@@ -70,6 +75,8 @@ impl Families {
                 .with_label_values(&[name, "blocked"])
                 .set(pool.blocked_tasks as f64);
             seconds.with_label_values(&[name]).set(pool.queue_seconds);
+            // Workers keep nothing between tasks: what they compute leaves with the commit.
+            held.with_label_values(&[name]).set(0.0);
         }
         Ok(())
     }
@@ -85,6 +92,11 @@ impl Families {
             "dasklike_worker_memory_bytes",
             "Memory of a worker.",
             &["worker", "kind"],
+        )?;
+        let idle = self.gauge(
+            "dasklike_worker_idle_since_timestamp_seconds",
+            "When a worker had its last task; none while it has one.",
+            &["pool", "worker"],
         )?;
         let pools = snapshot.pools.iter().map(|p| p.name.as_str());
         // A series that is zero is there from the start, so that a rate or an alert on it works.
@@ -113,6 +125,10 @@ impl Families {
                 .with_label_values(&[worker.pool.as_str(), "idle"])
                 .add(f64::from(worker.slots - busy));
             let name = worker.name.as_str();
+            if let Some(since) = worker.idle_since_us {
+                idle.with_label_values(&[worker.pool.as_str(), name])
+                    .set(since as f64 / 1e6);
+            }
             memory
                 .with_label_values(&[name, "reserved"])
                 .set(worker.reserved_bytes as f64);

@@ -175,6 +175,8 @@ pub struct Worker {
     pub tasks_done: u64,
     /// Tasks it holds and has not started.
     pub queued_tasks: u64,
+    /// Since when it has had no task; `None` while it has one.
+    pub idle_since_us: Option<u64>,
     /// The last message from it.
     pub last_seen_us: u64,
 }

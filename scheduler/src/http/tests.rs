@@ -81,6 +81,7 @@ fn worker(name: &str, state: WorkerState) -> Worker {
         decoded_bytes: 100,
         tasks_done: 2,
         queued_tasks: 1,
+        idle_since_us: None,
         last_seen_us: 2_000_000,
     }
 }
@@ -92,6 +93,11 @@ fn snapshot() -> Snapshot {
         workers: vec![
             worker("a", WorkerState::Connected),
             worker("b", WorkerState::Lost),
+            Worker {
+                busy: 0,
+                idle_since_us: Some(1_500_000),
+                ..worker("c", WorkerState::Draining)
+            },
         ],
         pools: vec![Pool {
             name: "default".into(),
@@ -197,9 +203,11 @@ fn metrics_have_the_names_and_labels_that_are_promised() {
         r#"dasklike_queue_tasks{pool="default",state="blocked"} 0"#,
         r#"dasklike_queue_seconds{pool="default"} 0.5"#,
         r#"dasklike_workers{pool="default",state="connected"} 1"#,
-        r#"dasklike_workers{pool="default",state="draining"} 0"#,
+        r#"dasklike_workers{pool="default",state="draining"} 1"#,
         r#"dasklike_worker_slots{pool="default",state="busy"} 1"#,
-        r#"dasklike_worker_slots{pool="default",state="idle"} 1"#,
+        r#"dasklike_worker_slots{pool="default",state="idle"} 3"#,
+        r#"dasklike_worker_idle_since_timestamp_seconds{pool="default",worker="c"} 1.5"#,
+        r#"dasklike_held_bytes{pool="default"} 0"#,
         r#"dasklike_worker_memory_bytes{kind="reserved",worker="a"} 200"#,
         r#"dasklike_worker_memory_bytes{kind="resident",worker="a"} 300"#,
         r#"dasklike_worker_memory_bytes{kind="limit",worker="a"} 1000"#,

@@ -146,6 +146,7 @@ impl Workers {
             decoded_bytes: view.stats.decoded_bytes,
             tasks_done: view.stats.tiles,
             queued_tasks: view.tiles.saturating_sub(u64::from(busy)),
+            idle_since_us: view.idle_since.map(|since| origin.us(since)),
             last_seen_us: origin.us(view.last_heard),
         };
         let heartbeat_us = if is_new { now_us } else { heartbeat_us };
