@@ -200,6 +200,22 @@ fn cores_are_pure() {
     );
 }
 
+/// `cargo xtask test` runs the ignored tests of files with such names, and of no others.
+#[test]
+fn no_test_is_left_out_for_its_files_name() {
+    for file in rust_files(&root().join("tests/tests")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let waits = text
+            .lines()
+            .any(|line| line.starts_with("#[ignore") && line.contains("--only k8s"));
+        let name = file.file_name().unwrap().to_string_lossy();
+        assert!(
+            !waits || name.starts_with("k8s_"),
+            "{name} has tests that `--only k8s` would not run: call it k8s_..."
+        );
+    }
+}
+
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
