@@ -55,7 +55,7 @@ impl Cluster {
         Connector::to(&self.url, Some(tls)).unwrap()
     }
 
-    fn worker(&self, name: &str, connector: Connector) -> WorkerHandle {
+    fn knock(&self, name: &str, connector: Connector) -> WorkerHandle {
         let config = WorkerConfig {
             name: name.into(),
             slots: 1,
@@ -63,14 +63,29 @@ impl Cluster {
             pool: PoolName::default(),
             connector,
         };
-        self.runtime.block_on(async {
-            let worker = Worker::start(config).unwrap();
-            tokio::time::timeout(DEADLINE, worker.connected())
-                .await
-                .unwrap()
-                .unwrap();
-            worker
-        })
+        let _runtime = self.runtime.enter();
+        Worker::start(config).unwrap()
+    }
+
+    fn let_in(&self, worker: &WorkerHandle) {
+        let connected = async { tokio::time::timeout(DEADLINE, worker.connected()).await };
+        self.runtime.block_on(connected).unwrap().unwrap();
+    }
+
+    fn worker(&self, name: &str, connector: Connector) -> WorkerHandle {
+        let worker = self.knock(name, connector);
+        self.let_in(&worker);
+        worker
+    }
+
+    /// A worker that is not let in, and goes on trying.
+    fn turned_away(&self, name: &str, connector: Connector) -> WorkerHandle {
+        let worker = self.knock(name, connector);
+        let waits = self.runtime.block_on(async {
+            tokio::time::timeout(Duration::from_millis(300), worker.connected()).await
+        });
+        assert!(waits.is_err(), "{name} was let in");
+        worker
     }
 
     fn address(&self) -> SocketAddr {
@@ -212,23 +227,9 @@ fn those_who_do_not_belong_are_told_why() {
 
     // A worker tries again until it is let in.
     let stranger = Mounted::new(&ours.pem, &others.issue(WORKER));
-    let worker = cluster.runtime.block_on(async {
-        Worker::start(WorkerConfig {
-            name: "stranger".into(),
-            slots: 1,
-            memory_limit: 1 << 20,
-            pool: PoolName::default(),
-            connector: Connector::to(&cluster.url, Some(stranger.as_client())).unwrap(),
-        })
-        .unwrap()
-    });
-    let waits = cluster.runtime.block_on(async {
-        tokio::time::timeout(Duration::from_millis(300), worker.connected()).await
-    });
-    assert!(waits.is_err(), "a stranger was let in");
+    let worker = cluster.turned_away("stranger", cluster.connector(stranger.as_client()));
     stranger.replace(&ours.pem, &ours.issue(WORKER));
-    let connected = async { tokio::time::timeout(DEADLINE, worker.connected()).await };
-    cluster.runtime.block_on(connected).unwrap().unwrap();
+    cluster.let_in(&worker);
 }
 
 #[test]
@@ -251,25 +252,11 @@ fn a_certificate_is_good_for_what_its_role_does_and_for_nothing_else() {
     }
     // A client's is no worker's: it is not let in, until it shows another.
     let shown = Mounted::new(&authority.pem, &authority.issue(CLIENT));
-    let worker = cluster.runtime.block_on(async {
-        Worker::start(WorkerConfig {
-            name: "client".into(),
-            slots: 1,
-            memory_limit: 1 << 20,
-            pool: PoolName::default(),
-            connector: cluster.connector(shown.as_client()),
-        })
-        .unwrap()
-    });
-    let waits = cluster.runtime.block_on(async {
-        tokio::time::timeout(Duration::from_millis(300), worker.connected()).await
-    });
-    assert!(waits.is_err(), "a client was taken for a worker");
+    let worker = cluster.turned_away("client", cluster.connector(shown.as_client()));
     let client = Client::connect_tls(&cluster.url, shown.as_client()).unwrap();
     assert_eq!(client.cluster().unwrap().workers.len(), 0);
     shown.replace(&authority.pem, &authority.issue(WORKER));
-    let connected = async { tokio::time::timeout(DEADLINE, worker.connected()).await };
-    cluster.runtime.block_on(connected).unwrap().unwrap();
+    cluster.let_in(&worker);
 }
 
 #[test]

@@ -31,7 +31,7 @@ const PACKAGES: [Package; 2] = [
     Package {
         folder: "proto/admin",
         protos: &["dasklike/admin/v1/admin.proto"],
-        settings: |builder| builder.codec_path("crate::codec::SmallCodec"),
+        settings: |builder| builder,
     },
 ];
 

@@ -4,7 +4,7 @@
 //! connection, more than all else that it takes; here one small buffer is enough. In HTTP/1.0 an answer ends with its
 //! connection, so that there is no chunking to be undone either.
 
-use super::frames::{Frame, FrameError, take};
+use super::frames::{Frame, FrameError, refusal, take};
 use bytes::{Buf, BufMut, BytesMut};
 use dasklike_proto_admin::WATCH_DEMAND;
 use dasklike_proto_admin::pb::{Demand, WatchDemandRequest};
@@ -142,24 +142,16 @@ fn asked(address: SocketAddr, request: &WatchDemandRequest) -> Vec<u8> {
 
 /// A call that fails at once says so in the head.
 fn accept(answer: &httparse::Response<'_, '_>) -> Result<(), CallError> {
-    let header = |name: &str| {
-        let found = answer
-            .headers
-            .iter()
-            .find(|h| h.name.eq_ignore_ascii_case(name))?;
+    let status = answer.code.unwrap_or_default();
+    if status != 200 {
+        return Err(CallError::Status(status));
+    }
+    let refused = refusal(|name| {
+        let mut headers = answer.headers.iter();
+        let found = headers.find(|h| h.name.eq_ignore_ascii_case(name))?;
         Some(String::from_utf8_lossy(found.value).into_owned())
-    };
-    match answer.code {
-        Some(200) => {}
-        other => return Err(CallError::Status(other.unwrap_or_default())),
-    }
-    match header("grpc-status").as_deref() {
-        None | Some("0") => Ok(()),
-        Some(code) => {
-            let why = header("grpc-message").unwrap_or_default();
-            Err(CallError::Refused(format!("status {code} {why}")))
-        }
-    }
+    });
+    refused.map_or(Ok(()), |why| Err(CallError::Refused(why)))
 }
 
 #[cfg(test)]
@@ -230,10 +222,10 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(before, [7]);
-        assert!(error.to_string().ends_with("status 14 ending"), "{error}");
-        let at_once = b"HTTP/1.0 200 OK\r\nGrpc-Status: 3\r\ngrpc-message: no pool\r\n\r\n";
+        assert!(error.to_string().ends_with("status 14: ending"), "{error}");
+        let at_once = b"HTTP/1.0 200 OK\r\nGrpc-Status: 3\r\ngrpc-message: no%20pool\r\n\r\n";
         let (_, error) = answered(at_once).await.unwrap_err();
-        assert!(error.to_string().ends_with("status 3 no pool"), "{error}");
+        assert!(error.to_string().ends_with("status 3: no pool"), "{error}");
     }
 
     #[tokio::test]

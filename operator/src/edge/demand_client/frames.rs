@@ -1,6 +1,7 @@
 //! gRPC-Web's frames: a byte of flags, four of length, and what they hold.
 
 use bytes::{Buf, Bytes, BytesMut};
+use percent_encoding::percent_decode_str;
 
 /// No scheduler says more at once; it is gRPC's own limit.
 const LONGEST: usize = 4 << 20;
@@ -56,16 +57,17 @@ pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
 /// What trailers say of a failure.
 fn failure(trailers: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(trailers);
-    let value = |name: &str| {
-        let line = text
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
+    refusal(|name| {
+        let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+        let line = lines.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
         Some(line.1.trim().to_owned())
-    };
+    })
+}
+
+/// The status of gRPC in what `value` finds by name, in trailers or in a head; `None` if it is none of a failure.
+pub(super) fn refusal(value: impl Fn(&str) -> Option<String>) -> Option<String> {
     let code = value("grpc-status").filter(|code| code != "0")?;
-    Some(format!(
-        "status {code} {}",
-        value("grpc-message").unwrap_or_default()
-    ))
+    let why = value("grpc-message").unwrap_or_default();
+    let why = percent_decode_str(&why).decode_utf8_lossy();
+    Some(format!("status {code}: {why}"))
 }
