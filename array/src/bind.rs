@@ -2,7 +2,7 @@
 
 use crate::chunks::ChunkReader;
 use crate::error::RunError;
-use crate::guard::{self, Guard};
+use crate::guard::Guard;
 use crate::inputs::{Bound, InputCode, Place};
 use crate::pass::PassRun;
 
@@ -62,15 +62,12 @@ impl<R: ChunkReader> PassRun<'_, R> {
         let streams = self.code.inputs.len() + self.states.len();
         self.scratch.nest.reset(streams);
         self.start_walk(&cell);
-        let mut live = std::mem::take(&mut self.scratch.live);
         let mut found = false;
         while !found && self.scratch.walk.advance(&self.scratch.nest) {
-            let n = self.load_strip();
+            self.load_strip();
             self.run_steps(&self.code.code.steps[..guard.steps]);
-            let masks: Vec<&[u8]> = guard.masks.iter().map(|m| self.source(*m)).collect();
-            found = guard::selects_any(&masks, n, &mut live);
+            found = self.selects_any_of_strip(guard);
         }
-        self.scratch.live = live;
         found
     }
 

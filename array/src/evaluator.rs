@@ -12,6 +12,7 @@ use crate::scratch::Scratch;
 use crate::select::{Refused, select};
 use crate::sinks::finish;
 use dasklike_graph::mask;
+use dasklike_graph::passing::groups_pass;
 use dasklike_graph::plan::Source;
 use dasklike_graph::program::Instr;
 use dasklike_graph::stage::{Pass, Sink, Stage, Target, Tile};
@@ -35,6 +36,8 @@ pub(crate) struct PassCode {
     pub(crate) reducers: Vec<Option<Reducer>>,
     /// Dims along which a sink's labels lie.
     pub(crate) group_dims: Vec<usize>,
+    /// By sink: whether its groups pass.
+    pub(crate) groups_pass: Vec<bool>,
     /// Whether there are chunks that need not be read where the guard selects nothing.
     pub(crate) guards_reads: bool,
 }
@@ -230,8 +233,13 @@ fn compile(
         inputs,
         reducers,
         group_dims,
+        groups_pass: pass.sinks.iter().map(|s| passes(stage, pass, s)).collect(),
         guards_reads: mask::read_order(pass).is_some(),
     })
+}
+
+fn passes(stage: &Stage, pass: &Pass, sink: &Sink) -> bool {
+    matches!(sink, Sink::Reduce(r) if groups_pass(stage, pass, r))
 }
 
 fn reducer(

@@ -26,6 +26,7 @@ mod guard;
 mod inputs;
 mod kernels;
 mod pass;
+mod passing;
 mod patterns;
 mod registers;
 mod results;

@@ -9,6 +9,7 @@ use crate::evaluator::{Array, PassCode};
 use crate::guard::{self, Guard};
 use crate::inputs::Bound;
 use crate::kernels::{Operands, load};
+use crate::passing::Passing;
 use crate::scratch::{Here, Scratch};
 use crate::sinks::{self, SinkState};
 use dasklike_graph::dtype::DType;
@@ -42,7 +43,8 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         let states: Vec<SinkState> = pass
             .sinks
             .iter()
-            .map(|s| sinks::begin(pass, s, region))
+            .zip(&code.groups_pass)
+            .map(|(s, passes)| sinks::begin(pass, s, *passes, region))
             .collect();
         scratch.registers.reserve(&code.code.registers);
         for c in &code.code.constants {
@@ -169,7 +171,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         self.scratch.nest.reset(inputs + self.states.len());
         for (s, sink) in self.pass.sinks.iter().enumerate() {
             let strides = &self.scratch.strides[(inputs + s) * rank..(inputs + s + 1) * rank];
-            let base = sinks::base(sink, &self.states[s], strides, self.region, part);
+            let base = sinks::base(sink, &mut self.states[s], strides, self.region, part);
             self.active[s] = base.is_some();
             self.scratch.nest.base[inputs + s] = base.unwrap_or(0);
         }
@@ -245,13 +247,15 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         self.load_strip();
         let code = &self.code.code;
         let mut steps = &code.steps[..];
-        if let Some(guard) = code.guard.as_ref().filter(|g| g.thins)
-            && self.is_one_cell()
-        {
+        if let Some(guard) = code.guard.as_ref().filter(|g| g.thins) {
             self.run_steps(&steps[..guard.steps]);
             steps = &steps[guard.steps..];
-            self.thin(guard);
-            if self.scratch.count == 0 {
+            if self.is_one_cell() {
+                self.thin(guard);
+                if self.scratch.count == 0 {
+                    return;
+                }
+            } else if !self.selects_any_of_strip(guard) {
                 return;
             }
         }
@@ -267,14 +271,13 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         self.states = states;
     }
 
-    /// Makes the current strip's elements ready; returns how many they are.
-    pub(crate) fn load_strip(&mut self) -> usize {
+    /// Makes the current strip's elements ready.
+    pub(crate) fn load_strip(&mut self) {
         let n = self.scratch.walk.rows * self.scratch.walk.row_len;
         debug_assert!(n <= STRIP);
         self.scratch.count = n;
         self.scratch.thinned = false;
         self.load(n);
-        n
     }
 
     /// Whether the whole strip enters one cell of every sink, so that elements have no place to keep.
@@ -284,6 +287,15 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             let stream = self.code.inputs.len() + s;
             !self.active[s] || (nest.inner_stride(stream) == 0 && walk.is_one_run(stream, 0))
         })
+    }
+
+    /// Whether the guard, whose steps have run, selects anything of the current strip.
+    pub(crate) fn selects_any_of_strip(&mut self, guard: &Guard) -> bool {
+        let mut live = std::mem::take(&mut self.scratch.live);
+        let masks: Vec<&[u8]> = guard.masks.iter().map(|m| self.source(*m)).collect();
+        let any = guard::selects_any(&masks, self.scratch.count, &mut live);
+        self.scratch.live = live;
+        any
     }
 
     /// Takes the blocks out of the strip of which the guard selects nothing.
@@ -435,7 +447,10 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
             (SinkState::Emit { bytes, size }, _) => {
                 sinks::emit(bytes, *size, walk, stream, stride, values)
             }
-            (SinkState::Reduce { partial }, Some(reducer)) => {
+            (
+                SinkState::Reduce { partial } | SinkState::Passing(Passing { partial, .. }),
+                Some(reducer),
+            ) => {
                 let Sink::Reduce(sink) = &self.pass.sinks[s] else {
                     return;
                 };
@@ -469,7 +484,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
                     row = end;
                 }
             }
-            (SinkState::Reduce { .. }, None) => {}
+            (SinkState::Reduce { .. } | SinkState::Passing(_), None) => {}
         }
     }
 }

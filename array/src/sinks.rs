@@ -1,5 +1,6 @@
 //! What a pass' sinks gather while a tile runs, and what becomes of it.
 
+use crate::passing::Passing;
 use crate::results::TileResult;
 use crate::runs::Walk;
 use dasklike_graph::partial::Partial;
@@ -13,6 +14,19 @@ pub(crate) enum SinkState {
     Emit { bytes: Vec<u8>, size: usize },
     /// The partial of the tile.
     Reduce { partial: Partial },
+    /// That of the group that passes, and the results of those before it.
+    Passing(Passing),
+}
+
+impl SinkState {
+    /// What values enter now; `None` for blocks.
+    pub(crate) fn partial(&self) -> Option<&Partial> {
+        match self {
+            SinkState::Emit { .. } => None,
+            SinkState::Reduce { partial } => Some(partial),
+            SinkState::Passing(passing) => Some(&passing.partial),
+        }
+    }
 }
 
 /// A sink's strides over the domain's dims, in elements or cells.
@@ -31,8 +45,8 @@ pub(crate) fn strides(sink: &Sink, region: &[Range<u64>], strides: &mut [i64]) {
     }
 }
 
-/// The state of a sink before anything went in.
-pub(crate) fn begin(pass: &Pass, sink: &Sink, region: &[Range<u64>]) -> SinkState {
+/// The state of a sink before anything went in. `passes` says that its groups pass.
+pub(crate) fn begin(pass: &Pass, sink: &Sink, passes: bool, region: &[Range<u64>]) -> SinkState {
     match sink {
         Sink::Emit { value, .. } => {
             let size = pass.program.dtype(*value).size();
@@ -42,6 +56,7 @@ pub(crate) fn begin(pass: &Pass, sink: &Sink, region: &[Range<u64>]) -> SinkStat
                 size,
             }
         }
+        Sink::Reduce(r) if passes => SinkState::Passing(Passing::begin(r, region)),
         Sink::Reduce(r) => {
             let span = r.group_span(region);
             let partial =
@@ -51,28 +66,28 @@ pub(crate) fn begin(pass: &Pass, sink: &Sink, region: &[Range<u64>]) -> SinkStat
     }
 }
 
-/// Where a part of the domain begins in a sink; `None` if its label is of no group.
+/// Where a part of the domain begins in a sink; `None` if its label is of no group. Ends the groups that have passed.
 pub(crate) fn base(
     sink: &Sink,
-    state: &SinkState,
+    state: &mut SinkState,
     strides: &[i64],
     region: &[Range<u64>],
     part: &[Range<u64>],
 ) -> Option<i64> {
     let along = |d: usize| strides[d] * (part[d].start - region[d].start) as i64;
     let within: i64 = (0..region.len()).map(along).sum();
-    match (sink, state) {
-        (
-            Sink::Reduce(ReduceSink {
-                groups: Some(g), ..
-            }),
-            SinkState::Reduce { partial },
-        ) => {
-            let group = g.group_of(part[g.dim].start)?;
-            Some(within + (group - partial.first_group) as i64 * partial.cells as i64)
-        }
-        _ => Some(within),
+    let Sink::Reduce(sink) = sink else {
+        return Some(within);
+    };
+    let Some(groups) = &sink.groups else {
+        return Some(within);
+    };
+    let group = groups.group_of(part[groups.dim].start)?;
+    if let SinkState::Passing(passing) = state {
+        passing.turn_to(sink, group);
     }
+    let partial = state.partial()?;
+    Some(within + (group - partial.first_group) as i64 * partial.cells as i64)
 }
 
 /// Copies a strip into a block. `values` are the strip's elements.
@@ -132,8 +147,18 @@ pub(crate) fn finish(
                     });
                     continue;
                 }
+                let groups = sink.groups.as_ref().map_or(1, |g| g.count);
+                let finished = sink
+                    .results
+                    .iter()
+                    .map(|r| partial.finish(&sink.state, r.op, r.dtype, groups));
                 let at = stage.output_region(pass, sink, place.output_tile);
-                reduced(sink, &partial, region, &at, locals, results);
+                reduced(sink, finished, region, &at, locals, results);
+            }
+            (Sink::Reduce(sink), SinkState::Passing(passing)) => {
+                let place = stage.place(pass, sink, tile);
+                let at = stage.output_region(pass, sink, place.output_tile);
+                reduced(sink, passing.end(sink), region, &at, locals, results);
             }
             // States are made from the sinks, kind by kind.
             _ => {}
@@ -141,18 +166,17 @@ pub(crate) fn finish(
     }
 }
 
-/// Reads the results off a partial in which nothing is missing.
+/// Makes results of what was read off a state in which nothing is missing, group by group.
 fn reduced(
     sink: &ReduceSink,
-    partial: &Partial,
+    finished: impl IntoIterator<Item = Vec<u8>>,
     region: &[Range<u64>],
     at: &[Range<u64>],
     locals: &mut [Vec<u8>],
     results: &mut Vec<TileResult>,
 ) {
     let groups = sink.groups.as_ref().map_or(1, |g| g.count);
-    for r in &sink.results {
-        let by_group = partial.finish(&sink.state, r.op, r.dtype, groups);
+    for (r, by_group) in sink.results.iter().zip(finished) {
         let bytes = sink.in_result_order(by_group, groups as u64, region, r.dtype.size());
         match r.target {
             Target::Local(id) => locals[id.0 as usize] = bytes,

@@ -5,7 +5,8 @@ mod support;
 
 use dasklike_graph::dtype::Scalar;
 use dasklike_graph::mask;
-use dasklike_graph::stage::Origin;
+use dasklike_graph::passing::groups_pass;
+use dasklike_graph::stage::{Origin, Sink, Stage};
 use proptest::prelude::*;
 use support::{build, masked, run};
 
@@ -59,4 +60,25 @@ proptest! {
         let case = build::one_pass(seed);
         prop_assert_eq!(run::outputs(&case), run::outputs(&case));
     }
+}
+
+/// Few random stages have such groups; those that do are looked for.
+#[test]
+fn groups_that_pass_equal_the_interpreter() {
+    let passes = |stage: &Stage| {
+        stage.passes.iter().any(|pass| {
+            pass.sinks
+                .iter()
+                .any(|sink| matches!(sink, Sink::Reduce(r) if groups_pass(stage, pass, r)))
+        })
+    };
+    let cases = (0..20_000).flat_map(|seed| [build::one_pass(seed), build::two_passes(seed)]);
+    let mut found = 0;
+    for case in cases.filter(|case| passes(&case.stage)).take(500) {
+        found += 1;
+        if let Err(e) = run::check(&case) {
+            panic!("{e}\n{:#?}", case.stage);
+        }
+    }
+    assert_eq!(found, 500);
 }

@@ -15,15 +15,18 @@ use dasklike_proto_engine::convert::{
     ConvertError, FailureCategory, JobEvent, event_from_proto, hello, plan_to_proto,
 };
 use dasklike_proto_engine::pb::client_client::ClientClient;
-use dasklike_proto_engine::transport::{ClientTls, ConnectError, Connector, root_cause};
+use dasklike_proto_engine::transport::{
+    ClientTls, ConnectError, Connector, JobEvents, LocalResults, root_cause,
+};
 use dasklike_proto_engine::{MAX_MESSAGE_BYTES, MAX_PLAN_BYTES, pb};
+use futures::stream::StreamExt;
 use patience::Patience;
 use results::Results;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tonic::transport::Channel;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Response, Status, Streaming};
 
 pub use dasklike_proto_engine::convert::Progress;
 
@@ -176,6 +179,8 @@ pub struct WorkerInfo {
 pub struct Client {
     background: Arc<Background>,
     service: ClientClient<Channel>,
+    /// Where results come from instead of from the service, if the scheduler is of this process.
+    results: Option<Arc<dyn LocalResults>>,
     admin: AdminClient<Channel>,
     url: String,
     /// The dashboard as seen from here, if the scheduler cannot know that.
@@ -226,6 +231,7 @@ impl Client {
         let client = Client {
             background,
             service,
+            results: connector.results(),
             admin: AdminClient::new(channel),
             url: connector.url().to_owned(),
             dashboard: None,
@@ -264,8 +270,13 @@ impl Client {
             pool: options.pool.to_string(),
         };
         let submit = |request| {
-            let mut service = self.service.clone();
-            async move { service.submit(request).await }
+            let (mut service, results) = (self.service.clone(), self.results.clone());
+            async move {
+                match results {
+                    Some(results) => results.submit(request).await,
+                    None => service.submit(request).await.map(events),
+                }
+            }
         };
         self.background.run(async {
             match options.name {
@@ -293,8 +304,14 @@ impl Client {
             name: name.to_owned(),
         };
         let attach = || {
-            let (mut service, request) = (self.service.clone(), request.clone());
-            async move { service.attach(request).await }
+            let (mut service, results) = (self.service.clone(), self.results.clone());
+            let request = request.clone();
+            async move {
+                match results {
+                    Some(results) => results.attach(request).await,
+                    None => service.attach(request).await.map(events),
+                }
+            }
         };
         self.background
             .run(self.insist(attach, cancel, on_progress))
@@ -352,7 +369,7 @@ impl Client {
         mut on_progress: impl FnMut(Progress),
     ) -> Result<Vec<OutputArray>, ComputeError>
     where
-        R: Future<Output = Result<tonic::Response<Streaming<pb::JobEvent>>, Status>>,
+        R: Future<Output = Result<JobEvents, Status>>,
     {
         let mut patience = Patience::default();
         loop {
@@ -390,13 +407,13 @@ impl Client {
     /// Reads a job's events to the end. Dropping the stream ends an anonymous job.
     async fn follow(
         &self,
-        request: impl Future<Output = Result<tonic::Response<Streaming<pb::JobEvent>>, Status>>,
+        request: impl Future<Output = Result<JobEvents, Status>>,
         cancel: &CancelToken,
         mut on_progress: impl FnMut(Progress),
     ) -> Result<Vec<OutputArray>, ComputeError> {
         let mut events = tokio::select! {
             () = cancel.cancelled() => return Err(ComputeError::Cancelled),
-            answer = request => answer.map_err(|s| self.failed(s))?.into_inner(),
+            answer = request => answer.map_err(|s| self.failed(s))?,
         };
         let mut job = None;
         let mut results = Results::default();
@@ -406,7 +423,7 @@ impl Client {
                     self.cancel(job).await;
                     return Err(ComputeError::Cancelled);
                 }
-                event = events.message() => event.map_err(|s| self.failed(s))?,
+                event = events.next() => event.transpose().map_err(|s| self.failed(s))?,
             };
             let Some(event) = event else {
                 return Err(self.lost("it closed the stream before the job had ended"));
@@ -471,6 +488,11 @@ impl Client {
             why: why.to_owned(),
         }
     }
+}
+
+/// Of an answer that comes as messages.
+fn events(answer: Response<Streaming<pb::JobEvent>>) -> JobEvents {
+    Box::pin(answer.into_inner())
 }
 
 /// A plain client that meets TLS is told so, if the other side's word arrives before its end is noticed.

@@ -16,7 +16,19 @@ pub fn place_block(
     block: &[u8],
     size: usize,
 ) {
-    if block.is_empty() {
+    place_part(array, shape, region, 0, block, size);
+}
+
+/// As [`place_block`], of the part of a block that begins `from` bytes behind the block's start.
+pub fn place_part(
+    array: &mut [u8],
+    shape: &[u64],
+    region: &[Range<u64>],
+    from: usize,
+    part: &[u8],
+    size: usize,
+) {
+    if part.is_empty() {
         return;
     }
     // Trailing dims that the region covers whole are one run of bytes with the dim before them.
@@ -36,14 +48,20 @@ pub fn place_block(
         .map(|(d, r)| r.start * stride(d))
         .sum();
     let run = run as usize;
-    for (i, piece) in block.chunks_exact(run).enumerate() {
-        let (mut left, mut at) = (i as u64, base);
+    let (mut done, mut rest) = (from, part);
+    while !rest.is_empty() {
+        let (mut left, mut at) = ((done / run) as u64, base);
         for d in (0..outer).rev() {
             let extent = region[d].end - region[d].start;
             at += left % extent * stride(d);
             left /= extent;
         }
-        array[at as usize..at as usize + run].copy_from_slice(piece);
+        // The part may begin and end within a run.
+        let within = done % run;
+        let (now, later) = rest.split_at(rest.len().min(run - within));
+        let at = at as usize + within;
+        array[at..at + now.len()].copy_from_slice(now);
+        (done, rest) = (done + now.len(), later);
     }
 }
 
@@ -56,6 +74,7 @@ mod tests {
         #[test]
         fn blocks_of_a_grid_fill_the_array(
             shape in proptest::collection::vec(1u64..6, 1..4), chunk in proptest::collection::vec(1u64..4, 3),
+            cut: usize,
         ) {
             let axes: Vec<_> =
                 shape.iter().zip(&chunk).map(|(n, c)| crate::grid::Axis::regular(*n, *c)).collect();
@@ -75,7 +94,9 @@ mod tests {
                     }
                     block.extend_from_slice(&(at as u16).to_le_bytes());
                 }
-                place_block(&mut array, &shape, &region, &block, 2);
+                let (first, second) = block.split_at(cut % (block.len() + 1));
+                place_part(&mut array, &shape, &region, 0, first, 2);
+                place_part(&mut array, &shape, &region, first.len(), second, 2);
             }
             let expected: Vec<u8> = (0..total as u16).flat_map(u16::to_le_bytes).collect();
             prop_assert_eq!(array, expected);

@@ -193,6 +193,31 @@ impl Axis {
             }
         }
     }
+
+    /// The most parts of this axis that one part of `tiles`, cuts of the same dim, touches.
+    pub fn most_within(&self, tiles: &Axis) -> u64 {
+        if let (
+            Axis::Regular {
+                first: f, size: t, ..
+            },
+            Axis::Regular {
+                first: g, size: p, ..
+            },
+        ) = (tiles, self)
+            && f == t
+            && g == p
+        {
+            // Tiles start at multiples of `t`, parts at multiples of `p`.
+            let aligned = t % p == 0;
+            let most = if aligned { t / p } else { t.div_ceil(*p) + 1 };
+            return most.min(self.count());
+        }
+        let within = |r: Range<u64>| self.index_of(r.end - 1) - self.index_of(r.start) + 1;
+        (0..tiles.count())
+            .map(|t| within(tiles.range(t)))
+            .max()
+            .unwrap_or(0)
+    }
 }
 
 /// The number of blocks of a grid of these axes.

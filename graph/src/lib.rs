@@ -20,6 +20,7 @@ pub mod lower;
 pub mod mask;
 pub mod ops;
 pub mod partial;
+pub mod passing;
 pub mod picture;
 pub mod plan;
 pub mod pool;

@@ -3,6 +3,9 @@
 use crate::dtype::DType;
 use crate::reduce::{ReduceOp, State};
 
+/// Cells whose results are read off together: few enough that room made for them stays in the nearest cache.
+const FINISHED_AT_ONCE: usize = 1024;
+
 /// Part of a reduction's result: for each group of a span of labels (one group if the reduction is not
 /// grouped), `cells` cells in C order of the kept dims.
 ///
@@ -77,12 +80,37 @@ impl Partial {
         state.finish(op, dtype, &empty.words, 0..1, &mut nothing);
         for g in 0..groups {
             if g >= self.first_group && g < self.first_group + self.groups {
-                let at = (g - self.first_group) as usize * cells;
-                state.finish(op, dtype, &self.words, at..at + cells, &mut out);
+                self.finish_group(state, op, dtype, g, &mut out);
             } else {
                 (0..cells).for_each(|_| out.extend_from_slice(&nothing));
             }
         }
         out
+    }
+
+    /// Appends the results of `op` for a group of the span.
+    pub fn finish_group(
+        &self,
+        state: &State,
+        op: ReduceOp,
+        dtype: DType,
+        group: u32,
+        out: &mut Vec<u8>,
+    ) {
+        let cells = self.cells as usize;
+        let at = (group - self.first_group) as usize * cells;
+        for start in (at..at + cells).step_by(FINISHED_AT_ONCE) {
+            let some = start..(at + cells).min(start + FINISHED_AT_ONCE);
+            state.finish(op, dtype, &self.words, some, out);
+        }
+    }
+
+    /// Makes it a partial of the same size from `group` on into which nothing has gone yet.
+    pub fn begin_again(&mut self, state: &State, group: u32) {
+        self.first_group = group;
+        let n = self.groups as usize * self.cells as usize;
+        for (k, column) in state.columns.iter().enumerate() {
+            self.words[k * n..][..n].fill(state.identity(*column));
+        }
     }
 }

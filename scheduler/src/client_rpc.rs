@@ -12,8 +12,9 @@ use dasklike_proto_engine::convert::{
     pool_from_proto,
 };
 use dasklike_proto_engine::outbox::{Batches, outbox};
+use dasklike_proto_engine::transport::JobEvents;
 use dasklike_proto_engine::{PIECE_BYTES, VERSION, pb};
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::StreamExt;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
@@ -23,17 +24,15 @@ pub(crate) struct ClientService {
     pub(crate) dashboard: Option<String>,
 }
 
-type Events = BoxStream<'static, Result<pb::JobEvent, Status>>;
-
 #[tonic::async_trait]
 impl pb::client_server::Client for ClientService {
-    type SubmitStream = Events;
-    type AttachStream = Events;
+    type SubmitStream = JobEvents;
+    type AttachStream = JobEvents;
 
     async fn submit(
         &self,
         request: Request<pb::SubmitRequest>,
-    ) -> Result<Response<Events>, Status> {
+    ) -> Result<Response<JobEvents>, Status> {
         let request = request.into_inner();
         check_hello(request.hello.as_ref()).map_err(version)?;
         let plan = request
@@ -74,7 +73,7 @@ impl pb::client_server::Client for ClientService {
     async fn attach(
         &self,
         request: Request<pb::AttachRequest>,
-    ) -> Result<Response<Events>, Status> {
+    ) -> Result<Response<JobEvents>, Status> {
         let request = request.into_inner();
         check_hello(request.hello.as_ref()).map_err(version)?;
         let (feed, items) = outbox(usize::MAX);
@@ -132,7 +131,7 @@ fn version(error: ConvertError) -> Status {
 async fn answer(
     mut items: Batches<FeedItem>,
     gone: ClientGuard,
-) -> Result<Response<Events>, Status> {
+) -> Result<Response<JobEvents>, Status> {
     let first = items
         .next()
         .await

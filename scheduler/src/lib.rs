@@ -9,6 +9,7 @@ mod driver;
 mod expected;
 mod feed;
 pub mod http;
+mod in_process;
 mod journal;
 mod listen;
 mod server;

@@ -1,9 +1,11 @@
 //! A scheduler as a whole: listeners, services, driver and dashboard.
 
+use crate::client_rpc::ClientService;
 use crate::core::ids::Epoch;
 use crate::driver::{Driver, Input};
 use crate::http::host::Hosts;
 use crate::http::{self, HttpError, HttpHandle};
+use crate::in_process::InProcessResults;
 use crate::journal::{self, JournalError};
 use crate::services::services;
 use crate::view::Viewer;
@@ -121,7 +123,13 @@ impl Scheduler {
         let driver = Driver::start(epoch, viewer, journal);
         let (stop, stopped) = watch::channel(false);
         let url = dashboard.as_ref().map(HttpHandle::url);
-        let (memory, incoming) = Connector::memory();
+        let (memory, incoming) = Connector::memory(Arc::new(InProcessResults {
+            driver: driver.clone(),
+            clients: ClientService {
+                driver: driver.clone(),
+                dashboard: url.clone(),
+            },
+        }));
         let routes = services(&driver, &url);
         let http2 = server().add_routes(routes.clone());
         let either = server().accept_http1(true).add_routes(routes);

@@ -8,7 +8,7 @@ use dasklike_proto_engine::frames::worker_frames;
 use dasklike_proto_engine::outbox::{Outbox, outbox};
 use dasklike_proto_engine::pb;
 use dasklike_proto_engine::pb::worker_client::WorkerClient;
-use dasklike_proto_engine::transport::Connector;
+use dasklike_proto_engine::transport::{Connector, LocalResults};
 use dasklike_proto_engine::{MAX_MESSAGE_BYTES, MAX_PLAN_BYTES, PIECE_BYTES};
 use futures::stream::StreamExt;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ const BEHIND: usize = 32;
 pub(crate) struct Link {
     outbox: Outbox<ToScheduler>,
     client: WorkerClient<Channel>,
+    /// Where blocks go instead of through the client, if the scheduler is of this process.
+    results: Option<Arc<dyn LocalResults>>,
     cut: watch::Sender<bool>,
 }
 
@@ -58,6 +60,9 @@ impl Link {
         job: JobId,
         block: Block,
     ) -> Result<(), Status> {
+        if let Some(results) = &self.results {
+            return results.push(epoch, worker, job, block).await;
+        }
         let pieces = futures::stream::iter(pieces(epoch, worker, job, block));
         self.client.clone().push_block(pieces).await.map(|_| ())
     }
@@ -160,6 +165,7 @@ async fn session(
     let link = Link {
         outbox,
         client: client.clone(),
+        results: connector.results(),
         cut: cuts.clone(),
     };
     let mut incoming = client.session(first.chain(frames)).await?.into_inner();

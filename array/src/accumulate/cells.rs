@@ -5,12 +5,53 @@ use super::run::chan;
 use super::{Columns, KEEP, MASKED, Place};
 use crate::element::Element;
 use multiversion::multiversion;
+use std::ops::Range;
+
+/// Elements that are passed over together where a mask selects none of them. What they would enter is mostly not in
+/// the processor's caches.
+const BLOCK: usize = 64;
 
 #[multiversion(targets(
     "x86_64+avx+avx2+avx512f+avx512bw+avx512cd+avx512dq+avx512vl+bmi1+bmi2+lzcnt+popcnt",
     "x86_64+avx+avx2+bmi1+bmi2+lzcnt+popcnt"
 ))]
 pub(super) fn feed<T: Element, const MODE: u8>(
+    columns: &Columns,
+    words: &mut [u64],
+    place: Place,
+    values: &[T],
+    mask: &[u8],
+) {
+    if MODE != MASKED {
+        return columns_of::<T, MODE>(columns, words, place, values, mask);
+    }
+    let mut end = 0;
+    while let Some(run) = next_run(mask, end) {
+        end = run.end;
+        let place = Place {
+            cell: place.cell + run.start * place.stride,
+            ..place
+        };
+        columns_of::<T, MODE>(columns, words, place, &values[run.clone()], &mask[run]);
+    }
+}
+
+/// The next blocks from element `from` on of each of which the mask selects something.
+#[inline(always)]
+fn next_run(mask: &[u8], from: usize) -> Option<Range<usize>> {
+    let selects = |at: usize| {
+        let block = &mask[at..mask.len().min(at + BLOCK)];
+        block.iter().fold(0, |any, m| any | m) != 0
+    };
+    let mut blocks = (from..mask.len()).step_by(BLOCK);
+    let start = blocks.find(|at| selects(*at))?;
+    let end = blocks.find(|at| !selects(*at)).unwrap_or(mask.len());
+    Some(start..end)
+}
+
+/// Lets values into all columns.
+#[inline(always)]
+fn columns_of<T: Element, const MODE: u8>(
     columns: &Columns,
     words: &mut [u64],
     place: Place,
@@ -135,5 +176,27 @@ fn distances<T: Element, const MODE: u8>(
         let cell = i * place.stride;
         let selected = MODE != MASKED || mask[i] != 0;
         update(&mut m2[cell], counts[cell], sums[cell], *v, selected);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn runs_are_the_blocks_with_a_selected_element(
+            mask in proptest::collection::vec(prop_oneof![90 => Just(0u8), 1 => Just(1u8)], 0..1000),
+        ) {
+            let runs = std::iter::successors(next_run(&mask, 0), |run| next_run(&mask, run.end));
+            let taken: Vec<usize> = runs.flatten().collect();
+            let blocks = mask.chunks(BLOCK).enumerate();
+            let selected = blocks.filter(|(_, block)| block.contains(&1));
+            let wanted: Vec<usize> = selected
+                .flat_map(|(b, block)| b * BLOCK..b * BLOCK + block.len())
+                .collect();
+            prop_assert_eq!(taken, wanted);
+        }
     }
 }

@@ -372,6 +372,15 @@ fn groups(r: &mut Random, dim: usize, len: u64) -> Groups {
         starts.push((at, (!r.one_in(5)).then(|| r.below(count as u64) as u32)));
         at += r.range(1, len.div_ceil(6).max(2));
     }
+    // As of a series: groups one after the other.
+    if r.one_in(2) {
+        let mut labels: Vec<u32> = starts.iter().filter_map(|s| s.1).collect();
+        labels.sort_unstable();
+        let mut labels = labels.into_iter();
+        for start in &mut starts {
+            start.1 = start.1.and_then(|_| labels.next());
+        }
+    }
     Groups {
         dim,
         count,

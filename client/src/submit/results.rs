@@ -1,7 +1,7 @@
 //! Results as their blocks arrive.
 
 use super::{ComputeError, OutputArray};
-use dasklike_graph::block::{place_block, region_elements};
+use dasklike_graph::block::{place_part, region_elements};
 use dasklike_graph::plan::OutputId;
 use dasklike_graph::stage::OutputMeta;
 use dasklike_proto_engine::convert::Piece;
@@ -11,9 +11,7 @@ use std::ops::Range;
 #[derive(Debug, Default)]
 pub(super) struct Results {
     pub(super) arrays: Vec<OutputArray>,
-    /// The block whose pieces are arriving.
-    block: Option<(OutputId, Vec<Range<u64>>, u64)>,
-    bytes: Vec<u8>,
+    block: Option<Arriving>,
 }
 
 impl Results {
@@ -42,44 +40,35 @@ impl Results {
         })
     }
 
+    /// Puts a piece of a block where it belongs.
     pub(super) fn take(&mut self, piece: Piece) -> Result<(), ComputeError> {
-        if self.block.is_none() {
-            self.check(&piece)?;
-            self.block = Some((piece.output, piece.region, piece.total_bytes));
-        }
-        let Some((output, region, total)) = &self.block else {
-            return Ok(());
+        let block = match self.block.take() {
+            Some(block) => block,
+            None => self.begin(&piece)?,
         };
-        let whole = self.bytes.len() as u64 + piece.data.len() as u64;
-        if *output != piece.output || whole > *total {
+        let placed = block.placed + piece.data.len();
+        if block.output != piece.output || placed as u64 > block.bytes {
             return Err(ComputeError::Protocol(
                 "the pieces of a block do not fit together".to_owned(),
             ));
         }
-        // Most blocks are one piece, which needs no copy of its own.
-        let alone = self.bytes.is_empty() && whole == *total;
-        if !alone {
-            self.bytes.extend_from_slice(&piece.data);
-        }
-        if whole < *total {
-            return Ok(());
-        }
-        let array = &mut self.arrays[output.0 as usize];
-        let block: &[u8] = if alone { &piece.data } else { &self.bytes };
-        place_block(
+        let array = &mut self.arrays[block.output.0 as usize];
+        place_part(
             &mut array.bytes,
             &array.meta.shape,
-            region,
-            block,
+            &block.region,
+            block.placed,
+            &piece.data,
             array.meta.dtype.size(),
         );
-        self.bytes.clear();
-        self.block = None;
+        if (placed as u64) < block.bytes {
+            self.block = Some(Arriving { placed, ..block });
+        }
         Ok(())
     }
 
-    /// A block must lie within its output and fill its region.
-    fn check(&self, first: &Piece) -> Result<(), ComputeError> {
+    /// The block whose first piece this is. It must lie within its output and fill its region.
+    fn begin(&self, first: &Piece) -> Result<Arriving, ComputeError> {
         let fits = self
             .arrays
             .get(first.output.0 as usize)
@@ -93,11 +82,27 @@ impl Results {
                         == Some(first.total_bytes)
             });
         if fits {
-            Ok(())
+            Ok(Arriving {
+                output: first.output,
+                region: first.region.clone(),
+                bytes: first.total_bytes,
+                placed: 0,
+            })
         } else {
             Err(ComputeError::Protocol(
                 "a block does not fit its output".to_owned(),
             ))
         }
     }
+}
+
+/// A block whose pieces are arriving.
+#[derive(Debug)]
+struct Arriving {
+    output: OutputId,
+    region: Vec<Range<u64>>,
+    /// Of the whole block.
+    bytes: u64,
+    /// Bytes that are in their place.
+    placed: usize,
 }

@@ -4,6 +4,7 @@ use super::build::Context;
 use super::{LowerError, array_bytes};
 use crate::grid::Axis;
 use crate::mask;
+use crate::passing::groups_pass;
 use crate::stage::{
     AxisView, DomainDim, Input, Origin, Pass, ReduceSink, Sink, Stage, Target, TileCost,
 };
@@ -49,7 +50,7 @@ pub(super) fn measure(cx: &Context<'_>, stage: &mut Stage) {
             .sinks
             .iter()
             .filter(|s| leaves(s))
-            .map(|s| sink_bytes(stage, pass, s))
+            .map(|s| left_bytes(stage, pass, s))
             .sum::<u64>();
         peak = peak.max(decoded + encoded + sinks);
     }
@@ -134,7 +135,50 @@ fn sink_bytes(stage: &Stage, pass: &Pass, sink: &Sink) -> u64 {
             let elements: u64 = pass.domain.iter().map(|d| extent(stage, d)).product();
             elements * pass.program.dtype(*value).size() as u64
         }
+        Sink::Reduce(r) if groups_pass(stage, pass, r) => one_group_bytes(stage, pass, r),
         Sink::Reduce(r) => partial_bytes(stage, pass, r),
+    }
+}
+
+/// The most that a sink whose groups pass holds beside its results: the state of one group, and while a result is put
+/// in order that result again.
+fn one_group_bytes(stage: &Stage, pass: &Pass, sink: &ReduceSink) -> u64 {
+    let extents = sink
+        .kept
+        .iter()
+        .map(|k| (k, extent(stage, &pass.domain[*k])));
+    let in_order = sink
+        .groups
+        .iter()
+        .all(|g| extents.clone().all(|(k, n)| *k > g.dim || n == 1));
+    let again = match in_order {
+        true => 0,
+        false => result_sizes(stage, pass, sink).max().unwrap_or(0),
+    };
+    extents.map(|(_, n)| n).product::<u64>() * sink.state.cell_bytes() + again
+}
+
+/// The most bytes of each result of one output tile.
+fn result_sizes<'a>(
+    stage: &Stage,
+    pass: &Pass,
+    sink: &'a ReduceSink,
+) -> impl Iterator<Item = u64> + 'a {
+    let cells: u64 = sink
+        .kept
+        .iter()
+        .map(|k| extent(stage, &pass.domain[*k]))
+        .product();
+    let groups = sink.groups.as_ref().map_or(1, |g| u64::from(g.count));
+    let results = sink.results.iter();
+    results.map(move |r| groups * cells * r.dtype.size() as u64)
+}
+
+/// The most that a sink leaves of a tile.
+fn left_bytes(stage: &Stage, pass: &Pass, sink: &Sink) -> u64 {
+    match sink {
+        Sink::Reduce(r) if groups_pass(stage, pass, r) => result_sizes(stage, pass, r).sum(),
+        sink => sink_bytes(stage, pass, sink),
     }
 }
 
@@ -156,36 +200,11 @@ fn chunks_touched(stage: &Stage, pass: &Pass, input: &Input, axes: &[Axis]) -> u
             let seen = axis.view(start, step, dim.len);
             match dim.stage_dim {
                 None => seen.count(),
-                Some(s) => most_parts_in_a_tile(&stage.dims[s].tiles, &seen),
+                Some(s) => seen.most_within(&stage.dims[s].tiles),
             }
         }
     };
     axes.iter().zip(&input.axes).map(along).product()
-}
-
-fn most_parts_in_a_tile(tiles: &Axis, parts: &Axis) -> u64 {
-    if let (
-        Axis::Regular {
-            first: f, size: t, ..
-        },
-        Axis::Regular {
-            first: g, size: p, ..
-        },
-    ) = (tiles, parts)
-        && f == t
-        && g == p
-    {
-        // Tiles start at multiples of `t`, chunks at multiples of `p`.
-        let aligned = t % p == 0;
-        let most = if aligned { t / p } else { t.div_ceil(*p) + 1 };
-        return most.min(parts.count());
-    }
-    let parts_in =
-        |r: std::ops::Range<u64>| parts.index_of(r.end - 1) - parts.index_of(r.start) + 1;
-    (0..tiles.count())
-        .map(|t| parts_in(tiles.range(t)))
-        .max()
-        .unwrap_or(0)
 }
 
 /// Whether walking the cells of a tile in C order stays in each chunk of the input until it is done with it,

@@ -170,8 +170,33 @@ fn a_large_inner_reduction_becomes_a_pass_and_tiles_span_its_dims() {
         stage.passes[1].inputs[0].origin,
         Origin::Local(crate::stage::LocalId(0))
     );
-    // Twelve months of 512 x 512 means, and the state behind them.
-    assert!(stage.peak_bytes > 12 * 512 * 512 * 8 * 3);
+    // A chunk of eight steps, decoded and encoded; twelve months of 512 x 512 means, and the state behind one of them.
+    let step = 512 * 512 * 8;
+    assert!(stage.peak_bytes > (2 * 8 + 12 + 2) * step);
+    assert!(stage.peak_bytes < (2 * 8 + 12 + 4) * step);
+}
+
+#[test]
+fn a_tile_holds_the_states_of_all_groups_only_if_they_return() {
+    let peak = |labels: Vec<(Option<u32>, u64)>| {
+        let mut b = PlanBuilder::default();
+        let red = cube(&mut b, "red", &[1, 512, 512]);
+        let labels = Labels {
+            runs: labels,
+            ..months(12, 48).unwrap()
+        };
+        let monthly = reduce(&mut b, red, ReduceOp::Mean, &["time"], Some(labels));
+        b.output("monthly", monthly);
+        let lowered = lower(&b.finish(), &budget(512)).unwrap();
+        lowered.stages[0].peak_bytes
+    };
+    let years = |n: u64| (0..12 * n as u32).map(|m| (Some(m % 12), 4 / n)).collect();
+    // A count and a sum for each cell; what leaves the tile is a float64 or as much as the state.
+    let (month, state) = (512 * 512 * 8, 512 * 512 * 16);
+    let held = |bytes: u64, results: u64| bytes - results - crate::lower::memory::EVALUATOR_BYTES;
+    let (once, twice) = (peak(years(1)), peak(years(2)));
+    let others = held(once, 12 * month) - state;
+    assert_eq!(held(twice, 12 * state), 12 * state + others);
 }
 
 #[test]

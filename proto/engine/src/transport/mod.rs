@@ -1,10 +1,12 @@
 //! How programs reach a scheduler: over TCP, plain or with mutual TLS, or within one process over in-memory
-//! streams. The services and everything above the byte stream are the same.
+//! streams. The services and everything above the byte stream are the same, but for results within one process
+//! ([`LocalResults`]).
 
 mod accept;
 mod address;
 mod credentials;
 mod dial;
+mod in_process;
 mod refusal;
 mod role;
 mod socket;
@@ -12,6 +14,7 @@ mod socket;
 pub use accept::{Incoming, TlsConnection, TlsServer};
 pub use address::{Address, DEFAULT_PORT, Scheme};
 pub use credentials::{ClientTls, Credentials, Pem, TlsError};
+pub use in_process::{InProcess, JobEvents, LocalResults};
 pub use role::{Peer, Role};
 pub use socket::settle;
 
@@ -99,7 +102,7 @@ pub enum Connector {
         endpoint: Box<Endpoint>,
     },
     /// To a scheduler of this process.
-    Memory(mpsc::Sender<DuplexStream>),
+    Memory(InProcess),
 }
 
 impl Connector {
@@ -121,10 +124,18 @@ impl Connector {
         })
     }
 
-    /// A way to a scheduler of this process, and the connections that arrive by it.
-    pub fn memory() -> (Connector, mpsc::Receiver<DuplexStream>) {
-        let (sender, incoming) = mpsc::channel(16);
-        (Connector::Memory(sender), incoming)
+    /// A way to a scheduler of this process that hands on `results`, and the connections that arrive by it.
+    pub fn memory(results: Arc<dyn LocalResults>) -> (Connector, mpsc::Receiver<DuplexStream>) {
+        let (streams, incoming) = mpsc::channel(16);
+        (Connector::Memory(InProcess { streams, results }), incoming)
+    }
+
+    /// Where results go without messages, if the scheduler is of this process.
+    pub fn results(&self) -> Option<Arc<dyn LocalResults>> {
+        match self {
+            Connector::Network { .. } => None,
+            Connector::Memory(scheduler) => Some(scheduler.results.clone()),
+        }
     }
 
     /// The address, for messages to people.
@@ -150,9 +161,10 @@ impl Connector {
                     connect_error(&e).unwrap_or_else(|| dial.unreachable(&root_cause(&e)))
                 })
             }
-            Connector::Memory(sender) => {
+            Connector::Memory(scheduler) => {
                 let (ours, theirs) = tokio::io::duplex(MEMORY_BUFFER);
-                sender.send(theirs).await.map_err(|_| ConnectError::Ended)?;
+                let sent = scheduler.streams.send(theirs).await;
+                sent.map_err(|_| ConnectError::Ended)?;
                 let mut ours = Some(ours);
                 // The channel asks once; if it ever asks again the connection is lost, as with a cut cable.
                 let connect = tower::service_fn(move |_| {
