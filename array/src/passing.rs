@@ -29,25 +29,24 @@ impl Passing {
     pub(crate) fn turn_to(&mut self, sink: &ReduceSink, group: u32) {
         while self.partial.first_group < group {
             self.finish_group(sink);
-            let next = self.partial.first_group + 1;
-            self.partial.begin_again(&sink.state, next);
+            self.partial.first_group += 1;
         }
     }
 
+    /// Reads the results off the state and clears it for the next group, while it is near.
     fn finish_group(&mut self, sink: &ReduceSink) {
-        let (partial, group) = (&self.partial, self.partial.first_group);
-        for (r, out) in sink.results.iter().zip(&mut self.finished) {
-            partial.finish_group(&sink.state, r.op, r.dtype, group, out);
+        let (partial, state) = (&mut self.partial, &sink.state);
+        for cells in partial.some_cells(partial.first_group) {
+            for (r, out) in sink.results.iter().zip(&mut self.finished) {
+                partial.finish_cells(state, r.op, r.dtype, cells.clone(), out);
+            }
+            partial.clear_cells(state, cells);
         }
     }
 
     /// The results of all groups, group by group.
     pub(crate) fn end(mut self, sink: &ReduceSink) -> Vec<Vec<u8>> {
-        let groups = sink.groups.as_ref().map_or(1, |g| g.count);
-        if groups > 0 {
-            self.turn_to(sink, groups - 1);
-            self.finish_group(sink);
-        }
+        self.turn_to(sink, sink.groups.as_ref().map_or(1, |g| g.count));
         self.finished
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::dtype::DType;
 use crate::reduce::{ReduceOp, State};
+use std::ops::Range;
 
-/// Cells whose results are read off together: few enough that room made for them stays in the nearest cache.
-const FINISHED_AT_ONCE: usize = 1024;
+/// Cells whose results are read off together: few enough that they and the room made for their results stay in the
+/// nearest cache.
+const AT_ONCE: usize = 1024;
 
 /// Part of a reduction's result: for each group of a span of labels (one group if the reduction is not
 /// grouped), `cells` cells in C order of the kept dims.
@@ -76,11 +78,12 @@ impl Partial {
         let cells = self.cells as usize;
         let mut out = Vec::with_capacity(groups as usize * cells * dtype.size());
         let mut nothing = Vec::new();
-        let empty = Partial::empty(state, 0, 1, 1);
-        state.finish(op, dtype, &empty.words, 0..1, &mut nothing);
+        Partial::empty(state, 0, 1, 1).finish_cells(state, op, dtype, 0..1, &mut nothing);
         for g in 0..groups {
             if g >= self.first_group && g < self.first_group + self.groups {
-                self.finish_group(state, op, dtype, g, &mut out);
+                for some in self.some_cells(g) {
+                    self.finish_cells(state, op, dtype, some, &mut out);
+                }
             } else {
                 (0..cells).for_each(|_| out.extend_from_slice(&nothing));
             }
@@ -88,29 +91,32 @@ impl Partial {
         out
     }
 
-    /// Appends the results of `op` for a group of the span.
-    pub fn finish_group(
+    /// The cells of a group of the span, a few at a time.
+    pub fn some_cells(&self, group: u32) -> impl Iterator<Item = Range<usize>> + use<> {
+        let cells = self.cells as usize;
+        let start = (group - self.first_group) as usize * cells;
+        let end = start + cells;
+        let starts = (start..end).step_by(AT_ONCE);
+        starts.map(move |start| start..end.min(start + AT_ONCE))
+    }
+
+    /// Appends the results of `op` for some cells.
+    pub fn finish_cells(
         &self,
         state: &State,
         op: ReduceOp,
         dtype: DType,
-        group: u32,
+        cells: Range<usize>,
         out: &mut Vec<u8>,
     ) {
-        let cells = self.cells as usize;
-        let at = (group - self.first_group) as usize * cells;
-        for start in (at..at + cells).step_by(FINISHED_AT_ONCE) {
-            let some = start..(at + cells).min(start + FINISHED_AT_ONCE);
-            state.finish(op, dtype, &self.words, some, out);
-        }
+        state.finish(op, dtype, &self.words, cells, out);
     }
 
-    /// Makes it a partial of the same size from `group` on into which nothing has gone yet.
-    pub fn begin_again(&mut self, state: &State, group: u32) {
-        self.first_group = group;
-        let n = self.groups as usize * self.cells as usize;
-        for (k, column) in state.columns.iter().enumerate() {
-            self.words[k * n..][..n].fill(state.identity(*column));
+    /// Takes out of some cells what has gone in.
+    pub fn clear_cells(&mut self, state: &State, cells: Range<usize>) {
+        let n = (self.groups as usize * self.cells as usize).max(1);
+        for (column, words) in state.columns.iter().zip(self.words.chunks_exact_mut(n)) {
+            words[cells.clone()].fill(state.identity(*column));
         }
     }
 }
