@@ -12,8 +12,10 @@
 pub mod build;
 pub mod interpret;
 pub mod masked;
+pub mod programs;
 pub mod reduce;
 pub mod run;
+pub mod sinks;
 
 /// A small generator (SplitMix64): one seed makes one test case.
 pub struct Random(pub u64);

@@ -12,6 +12,8 @@ pub mod cluster;
 mod decisions_test;
 pub mod demand;
 pub mod election;
+#[cfg(test)]
+mod election_test;
 pub mod events;
 pub mod hash;
 pub mod health;
