@@ -1,7 +1,7 @@
 //! The election's steps: what is read, what is written, and when work must have stopped.
 
 use super::election::*;
-use std::time::Duration;
+use core::time::Duration;
 
 const LEASE: u64 = 15;
 
