@@ -269,15 +269,7 @@ impl Client {
             max_range: options.max_range.unwrap_or(0),
             pool: options.pool.to_string(),
         };
-        let submit = |request| {
-            let (mut service, results) = (self.service.clone(), self.results.clone());
-            async move {
-                match results {
-                    Some(results) => results.submit(request).await,
-                    None => service.submit(request).await.map(events),
-                }
-            }
-        };
+        let submit = |request| self.submit(request);
         self.background.run(async {
             match options.name {
                 Some(_) => {
@@ -303,16 +295,7 @@ impl Client {
             hello: Some(hello()),
             name: name.to_owned(),
         };
-        let attach = || {
-            let (mut service, results) = (self.service.clone(), self.results.clone());
-            let request = request.clone();
-            async move {
-                match results {
-                    Some(results) => results.attach(request).await,
-                    None => service.attach(request).await.map(events),
-                }
-            }
-        };
+        let attach = || self.attach_to(request.clone());
         self.background
             .run(self.insist(attach, cancel, on_progress))
     }
@@ -359,6 +342,20 @@ impl Client {
             .run(admin.drain_worker(request))
             .map_err(|s| self.failed(s))?;
         Ok(())
+    }
+
+    async fn submit(&self, request: pb::SubmitRequest) -> Result<JobEvents, Status> {
+        match &self.results {
+            Some(results) => results.submit(request).await,
+            None => self.service.clone().submit(request).await.map(events),
+        }
+    }
+
+    async fn attach_to(&self, request: pb::AttachRequest) -> Result<JobEvents, Status> {
+        match &self.results {
+            Some(results) => results.attach(request).await,
+            None => self.service.clone().attach(request).await.map(events),
+        }
     }
 
     /// Follows a named job; when the connection breaks, asks again: the job goes on, or was kept.

@@ -2,7 +2,6 @@
 
 use crate::client_rpc::ClientService;
 use crate::driver::Driver;
-use crate::worker_rpc;
 use dasklike_graph::protocol::{Block, Epoch, JobId, WorkerId};
 use dasklike_proto_engine::pb::{self, client_server::Client};
 use dasklike_proto_engine::transport::{JobEvents, LocalResults};
@@ -23,7 +22,7 @@ impl LocalResults for InProcessResults {
         job: JobId,
         block: Block,
     ) -> Result<(), Status> {
-        worker_rpc::push(&self.driver, epoch, worker, job, block).await
+        self.driver.push(epoch, worker, job, block).await
     }
 
     async fn submit(&self, request: pb::SubmitRequest) -> Result<JobEvents, Status> {

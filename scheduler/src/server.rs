@@ -191,6 +191,7 @@ impl SchedulerHandle {
 
 impl Drop for SchedulerHandle {
     fn drop(&mut self) {
+        self.driver.stop();
         for server in &self.servers {
             server.abort();
         }

@@ -111,31 +111,9 @@ impl pb::worker_server::Worker for WorkerService {
             bytes,
         };
         let (worker, epoch, job) = (WorkerId(first.worker), Epoch(first.epoch), JobId(first.job));
-        push(&self.driver, epoch, worker, job, block).await?;
+        self.driver.push(epoch, worker, job, block).await?;
         Ok(Response::new(pb::PushReply {}))
     }
-}
-
-/// Hands a block to the driver; ends when it is on its way to its clients.
-pub(crate) async fn push(
-    driver: &Driver,
-    epoch: Epoch,
-    worker: WorkerId,
-    job: JobId,
-    block: Block,
-) -> Result<(), Status> {
-    let (ack, acked) = oneshot::channel();
-    let pushed = Input::Pushed {
-        worker,
-        epoch,
-        job,
-        block,
-        ack,
-    };
-    driver.send(pushed).await?;
-    acked
-        .await
-        .map_err(|_| Status::unavailable("the scheduler is ending"))
 }
 
 fn outgoing(

@@ -262,6 +262,35 @@ fn a_cut_connection_is_opened_again() {
     assert_eq!(i64s(&running.join().unwrap()[0]), [10_000_000]);
 }
 
+/// Such a cluster cannot wait for its end, and the client holds a way to its scheduler.
+#[test]
+fn a_cluster_dropped_among_asynchronous_code_ends_its_jobs() {
+    let cluster = cluster(1, 1, false);
+    let client = cluster.client();
+    let (begin, begun) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Nobody listens any more once the cluster is gone.
+        let outcome = client.compute(&slow_plan(30_000_000), &one_tile(), |_| {
+            let _ = begin.send(());
+        });
+        end.send(outcome)
+    });
+    let deadline = Duration::from_secs(20);
+    begun.recv_timeout(deadline).expect("the job begins");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let within = runtime.enter();
+    drop(cluster);
+    drop(within);
+    let outcome = ended.recv_timeout(deadline).expect("the job ends");
+    assert!(
+        matches!(outcome, Err(ComputeError::Lost { .. })),
+        "{outcome:?}"
+    );
+}
+
 #[test]
 fn a_cancelled_job_ends_and_leaves_the_cluster_usable() {
     let cluster = cluster(1, 1, false);

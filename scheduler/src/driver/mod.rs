@@ -149,6 +149,33 @@ impl Driver {
             .map_err(|_| Status::unavailable("the scheduler is ending"))
     }
 
+    /// Hands a block over; ends when it is on its way to its clients.
+    pub(crate) async fn push(
+        &self,
+        epoch: Epoch,
+        worker: WorkerId,
+        job: JobId,
+        block: Block,
+    ) -> Result<(), Status> {
+        let (ack, acked) = oneshot::channel();
+        let pushed = Input::Pushed {
+            worker,
+            epoch,
+            job,
+            block,
+            ack,
+        };
+        self.send(pushed).await?;
+        acked
+            .await
+            .map_err(|_| Status::unavailable("the scheduler is ending"))
+    }
+
+    /// Stops the driver without waiting. Clients of this process may hold ways to it, so it does not end by itself.
+    pub(crate) fn stop(&self) {
+        send_soon(&self.inbox, Input::Stop);
+    }
+
     pub(crate) fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -208,12 +235,17 @@ impl ClientGuard {
 
 impl Drop for ClientGuard {
     fn drop(&mut self) {
-        let (inbox, client) = (self.inbox.clone(), self.client);
-        let gone = Input::ClientGone { client };
-        if let Err(mpsc::error::TrySendError::Full(gone)) = inbox.try_send(gone)
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(async move { inbox.send(gone).await });
-        }
+        let client = self.client;
+        send_soon(&self.inbox, Input::ClientGone { client });
+    }
+}
+
+/// Sends where nothing may wait. A driver that has ended need not hear it.
+fn send_soon(inbox: &mpsc::Sender<Input>, input: Input) {
+    if let Err(mpsc::error::TrySendError::Full(input)) = inbox.try_send(input)
+        && let Ok(runtime) = tokio::runtime::Handle::try_current()
+    {
+        let inbox = inbox.clone();
+        runtime.spawn(async move { inbox.send(input).await });
     }
 }
