@@ -29,7 +29,10 @@ use tonic::Code;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn cluster(workers: u32, processes: bool) -> LocalCluster {
-    let memory_limit = 256 << 20;
+    cluster_within(256 << 20, workers, processes)
+}
+
+fn cluster_within(memory_limit: u64, workers: u32, processes: bool) -> LocalCluster {
     let config = LocalClusterConfig {
         workers,
         slots: 1,
@@ -285,12 +288,15 @@ fn a_remote_cube_gives_the_same_bits_and_is_fetched_ahead() {
 fn remote_chunks_that_a_mask_rules_out_are_not_fetched() {
     let folder = cube(40, 300, 50);
     let (url, bands) = serve_files(folder.path().to_owned(), Duration::from_millis(2));
+    // So little that no worker fetches all of its tiles before it has computed the first, however slow it is.
+    let memory_limit = 8 << 20;
     // Dense clouds, of which a third of the steps has none, and a class that there is not.
     let statistics = |location: &str, class: i64| {
         let ds = Dataset::open(location, &OpenOptions::default()).unwrap();
         let nir = ds["nir"].where_(ds["scl"].isin([class]));
         let (mean, count) = (nir.mean(["y", "x"]), nir.count(["y", "x"]));
-        let results = compute(&cluster(2, false).client(), [&mean, &count]).unwrap();
+        let cluster = cluster_within(memory_limit, 2, false);
+        let results = compute(&cluster.client(), [&mean, &count]).unwrap();
         let counts = results[1].values_f64();
         (results[0].bytes().to_vec(), counts)
     };
@@ -364,6 +370,8 @@ fn serve_files(folder: PathBuf, latency: Duration) -> (String, Arc<AtomicUsize>)
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (folder, count) = (folder.clone(), count.clone());
+            // The body would wait for the head's acknowledgement, which takes 40 ms.
+            stream.set_nodelay(true).unwrap();
             // Ends when the client closes the connection.
             std::thread::spawn(move || answer(&folder, stream, latency, &count));
         }
