@@ -34,6 +34,7 @@ mod runs;
 mod scratch;
 mod select;
 mod sinks;
+mod thinning;
 
 pub use chunks::{Chunk, ChunkReader};
 pub use error::{CompileError, RunError};

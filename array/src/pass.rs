@@ -1,12 +1,10 @@
 //! The run of one pass over one tile: cells, strips, kernels, sinks.
 
 use crate::STRIP;
-use crate::accumulate::LANES;
 use crate::chunks::{ChunkReader, Chunks};
 use crate::code::{Operand, Step};
 use crate::error::RunError;
 use crate::evaluator::{Array, PassCode};
-use crate::guard::{self, Guard};
 use crate::inputs::Bound;
 use crate::kernels::{Operands, load};
 use crate::passing::Passing;
@@ -27,7 +25,7 @@ pub(crate) struct PassRun<'a, R> {
     pub(crate) reader: &'a mut R,
     pub(crate) states: Vec<SinkState>,
     /// By sink: whether the current part's label has a group.
-    active: Vec<bool>,
+    pub(crate) active: Vec<bool>,
 }
 
 impl<'a, R: ChunkReader> PassRun<'a, R> {
@@ -250,12 +248,7 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         if let Some(guard) = code.guard.as_ref().filter(|g| g.thins) {
             self.run_steps(&steps[..guard.steps]);
             steps = &steps[guard.steps..];
-            if self.is_one_cell() {
-                self.thin(guard);
-                if self.scratch.count == 0 {
-                    return;
-                }
-            } else if !self.selects_any_of_strip(guard) {
+            if !self.leaves_any(guard) {
                 return;
             }
         }
@@ -278,72 +271,6 @@ impl<'a, R: ChunkReader> PassRun<'a, R> {
         self.scratch.count = n;
         self.scratch.thinned = false;
         self.load(n);
-    }
-
-    /// Whether the whole strip enters one cell of every sink, so that elements have no place to keep.
-    fn is_one_cell(&self) -> bool {
-        let (walk, nest) = (&self.scratch.walk, &self.scratch.nest);
-        (0..self.states.len()).all(|s| {
-            let stream = self.code.inputs.len() + s;
-            !self.active[s] || (nest.inner_stride(stream) == 0 && walk.is_one_run(stream, 0))
-        })
-    }
-
-    /// Whether the guard, whose steps have run, selects anything of the current strip.
-    pub(crate) fn selects_any_of_strip(&mut self, guard: &Guard) -> bool {
-        let mut live = std::mem::take(&mut self.scratch.live);
-        let masks: Vec<&[u8]> = guard.masks.iter().map(|m| self.source(*m)).collect();
-        let any = guard::selects_any(&masks, self.scratch.count, &mut live);
-        self.scratch.live = live;
-        any
-    }
-
-    /// Takes the blocks out of the strip of which the guard selects nothing.
-    fn thin(&mut self, guard: &Guard) {
-        let n = self.scratch.count;
-        let mut live = std::mem::take(&mut self.scratch.live);
-        let masks: Vec<&[u8]> = guard.masks.iter().map(|m| self.source(*m)).collect();
-        guard::live_blocks(&masks, n, &mut live);
-        let left = live.len() * LANES + n % LANES;
-        // Copying a strip to leave out little of it costs more than it saves.
-        if left <= n / 8 * 7 {
-            self.take_out(guard, &live, n);
-            self.scratch.count = left;
-            self.scratch.thinned = true;
-        }
-        self.scratch.live = live;
-    }
-
-    /// Leaves only the `live` blocks in what is read behind the guard.
-    fn take_out(&mut self, guard: &Guard, live: &[u16], n: usize) {
-        for reg in &guard.registers {
-            let register = self.scratch.registers.get_mut(*reg).words_mut();
-            guard::close_up(register, 1 << reg.class, live, n);
-        }
-        for input in &guard.inputs {
-            let i = *input as usize;
-            let Some(reg) = self.code.code.inputs[i].filter(|_| self.scratch.splats[i].is_none())
-            else {
-                continue;
-            };
-            let size = 1 << reg.class;
-            if let Here::Register = self.scratch.here[i] {
-                let register = self.scratch.registers.get_mut(reg).words_mut();
-                guard::close_up(register, size, live, n);
-                continue;
-            }
-            // Taken out, so that the chunk can be read while it is written.
-            let mut out = std::mem::take(self.scratch.registers.get_mut(reg));
-            guard::gather(
-                out.words_mut(),
-                self.source(Operand::Input(*input)),
-                size,
-                live,
-                n,
-            );
-            *self.scratch.registers.get_mut(reg) = out;
-            self.scratch.here[i] = Here::Register;
-        }
     }
 
     /// Runs kernels over the strip.

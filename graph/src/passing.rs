@@ -1,7 +1,6 @@
 //! Groups that pass: where the walk over a tile comes to all elements of a group before it comes to the next one, as
 //! with months of a series, a state of one group at a time is enough. Results are read off it as groups end.
 
-use crate::grid::Axis;
 use crate::stage::{DomainDim, Groups, Pass, ReduceSink, Sink, Stage};
 
 /// Whether the groups of a sink pass in every tile: the tile has all elements of its cells, groups rise along their
@@ -46,9 +45,7 @@ fn parts(stage: &Stage, dim: &DomainDim) -> u64 {
 /// The most cells along a dim of one tile.
 fn cells(stage: &Stage, dim: &DomainDim) -> u64 {
     let tiles = dim.stage_dim.map(|s| &stage.dims[s].tiles);
-    tiles.map_or(dim.cells.count(), |tiles: &Axis| {
-        dim.cells.most_within(tiles)
-    })
+    tiles.map_or(dim.cells.count(), |t| dim.cells.most_within(t))
 }
 
 fn rise(groups: &Groups) -> bool {

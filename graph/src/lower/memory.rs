@@ -101,11 +101,6 @@ pub(super) fn fits(cx: &Context<'_>, stage: &Stage) -> Result<(), LowerError> {
 
 /// The most bytes of one partial of a sink.
 pub(super) fn partial_bytes(stage: &Stage, pass: &Pass, sink: &ReduceSink) -> u64 {
-    let cells: u64 = sink
-        .kept
-        .iter()
-        .map(|k| extent(stage, &pass.domain[*k]))
-        .product();
     let groups = sink.groups.as_ref().map_or(1, |g| {
         let dim = &pass.domain[g.dim];
         let tiles = dim
@@ -116,7 +111,7 @@ pub(super) fn partial_bytes(stage: &Stage, pass: &Pass, sink: &ReduceSink) -> u6
             .map(|s| s.end - s.start);
         spans.max().unwrap_or(0) as u64
     });
-    cells * groups * sink.state.cell_bytes()
+    cells(stage, pass, sink) * groups * sink.state.cell_bytes()
 }
 
 fn leaves(sink: &Sink) -> bool {
@@ -143,35 +138,25 @@ fn sink_bytes(stage: &Stage, pass: &Pass, sink: &Sink) -> u64 {
 /// The most that a sink whose groups pass holds beside its results: the state of one group, and while a result is put
 /// in order that result again.
 fn one_group_bytes(stage: &Stage, pass: &Pass, sink: &ReduceSink) -> u64 {
-    let extents = sink
-        .kept
-        .iter()
-        .map(|k| (k, extent(stage, &pass.domain[*k])));
+    let before = |dim: usize| sink.kept.iter().filter(move |k| **k <= dim);
     let in_order = sink
         .groups
         .iter()
-        .all(|g| extents.clone().all(|(k, n)| *k > g.dim || n == 1));
+        .flat_map(|g| before(g.dim))
+        .all(|k| extent(stage, &pass.domain[*k]) == 1);
     let again = match in_order {
         true => 0,
         false => result_sizes(stage, pass, sink).max().unwrap_or(0),
     };
-    extents.map(|(_, n)| n).product::<u64>() * sink.state.cell_bytes() + again
+    cells(stage, pass, sink) * sink.state.cell_bytes() + again
 }
 
 /// The most bytes of each result of one output tile.
-fn result_sizes<'a>(
-    stage: &Stage,
-    pass: &Pass,
-    sink: &'a ReduceSink,
-) -> impl Iterator<Item = u64> + 'a {
-    let cells: u64 = sink
-        .kept
-        .iter()
-        .map(|k| extent(stage, &pass.domain[*k]))
-        .product();
+fn result_sizes(stage: &Stage, pass: &Pass, sink: &ReduceSink) -> impl Iterator<Item = u64> {
     let groups = sink.groups.as_ref().map_or(1, |g| u64::from(g.count));
+    let elements = groups * cells(stage, pass, sink);
     let results = sink.results.iter();
-    results.map(move |r| groups * cells * r.dtype.size() as u64)
+    results.map(move |r| elements * r.dtype.size() as u64)
 }
 
 /// The most that a sink leaves of a tile.
@@ -180,6 +165,12 @@ fn left_bytes(stage: &Stage, pass: &Pass, sink: &Sink) -> u64 {
         Sink::Reduce(r) if groups_pass(stage, pass, r) => result_sizes(stage, pass, r).sum(),
         sink => sink_bytes(stage, pass, sink),
     }
+}
+
+/// The most cells of one group of a sink in one tile.
+fn cells(stage: &Stage, pass: &Pass, sink: &ReduceSink) -> u64 {
+    let kept = sink.kept.iter();
+    kept.map(|k| extent(stage, &pass.domain[*k])).product()
 }
 
 /// The longest part of a dim that lies in one tile.
