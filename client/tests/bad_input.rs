@@ -124,6 +124,10 @@ fn variables_and_times_that_are_not_there() {
     );
     assert_refused(&folder, input, &["--mask", "qa"], &["\"qa\"", "--no-mask"]);
     assert_refused(&folder, input, &["--red", "x", "--nir", "y"], &["time"]);
+    // Their dims would broadcast: pixels that there are not would count.
+    let (band, mask) = (["--red", "time"], ["--mask", "spatial_ref"]);
+    assert_refused(&folder, input, &band, &["\"nir\"", "(time)"]);
+    assert_refused(&folder, input, &mask, &["\"spatial_ref\"", "(time, y, x)"]);
     assert_refused(&folder, input, &["--time", "2031..2032"], &["2031..2032"]);
     assert_refused(
         &folder,
@@ -222,6 +226,13 @@ fn what_does_not_fit_or_answer() {
         .output()
         .unwrap();
     assert_eq!(nowhere.status.code(), Some(2));
+    let one_file = example()
+        .args(["--input", input, "--output", "a.x", "--csv", "a.x"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(one_file.status.code(), Some(2));
+    assert!(!folder.path().join("a.x").exists());
 }
 
 #[test]

@@ -79,6 +79,17 @@ impl Input {
             self.red,
             red.dims().join(", "),
         );
+        let mask = (!self.no_mask).then_some(&self.mask);
+        for other in [Some(&self.nir), mask].into_iter().flatten() {
+            ensure!(
+                has_its_pixels(cube.get(other)?, red),
+                "{other:?} in {location} has the dims ({}), {:?} has ({}): expected the same, but a mask may do \
+                 without time",
+                cube.get(other)?.dims().join(", "),
+                self.red,
+                red.dims().join(", "),
+            );
+        }
         if let Some(range) = &self.time {
             cube = cube.sel("time", range.selector())?;
             ensure!(
@@ -106,6 +117,13 @@ impl Input {
         );
         Ok(dims.iter().cloned().zip(sizes.iter().copied()).collect())
     }
+}
+
+/// Whether an array has an element for each pixel of a band, and no others.
+fn has_its_pixels(array: &DataArray, band: &DataArray) -> bool {
+    let (own, wanted) = (array.dims(), band.dims());
+    own.iter().all(|d| wanted.contains(d))
+        && wanted.iter().all(|d| own.contains(d) || &**d == "time")
 }
 
 /// `--time`: labels of both ends, if given.

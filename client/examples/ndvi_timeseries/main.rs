@@ -14,7 +14,7 @@ mod plot;
 mod series;
 mod ticks;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use args::Args;
 use clap::Parser;
 use dasklike::{Computed, Dataset};
@@ -56,6 +56,11 @@ fn run(args: &Args, finished: &AtomicBool) -> Result<()> {
     {
         files::check_writable(path)?;
     }
+    ensure!(
+        args.csv.as_ref() != Some(&args.output),
+        "--csv and --output are both {}: expected two files",
+        args.output.display()
+    );
     let location = match &args.input.input {
         Some(location) => location.clone(),
         None => demo::synthetic_cube()?,
