@@ -1,5 +1,6 @@
 //! What a program does once when it starts.
 
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Sends logs to stderr: warnings, or what the environment variable `DASKLIKE_LOG` asks for (`info`,
@@ -8,9 +9,15 @@ pub fn logging() {
     let filter = EnvFilter::try_from_env("DASKLIKE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours())
         .with_writer(std::io::stderr);
     // Another subscriber is the program's own choice.
     let _ = subscriber.try_init();
+}
+
+/// Whether logs have colours: only where a person sees them, who does not mind.
+fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Installs ring as the provider of TLS. Does nothing if the program has chosen one.

@@ -1,6 +1,7 @@
 //! Logs on stderr, one line each.
 
 use crate::args::LogFormat;
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Begins to log. `RUST_LOG` chooses what; without it, what this program does and what goes wrong elsewhere.
@@ -9,6 +10,7 @@ pub fn begin(format: LogFormat) {
         .unwrap_or_else(|_| EnvFilter::new("warn,dasklike_operator=info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours())
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Json => builder
@@ -19,4 +21,9 @@ pub fn begin(format: LogFormat) {
             .init(),
         LogFormat::Text => builder.init(),
     }
+}
+
+/// Only where a person sees them, who does not mind.
+fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

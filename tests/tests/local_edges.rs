@@ -233,6 +233,23 @@ fn no_worker_survives_its_parent() {
 }
 
 #[test]
+fn a_log_that_no_terminal_shows_has_no_colours() {
+    let mut worker = Command::new(dasklike())
+        .args(["worker", "--scheduler", "tcp://127.0.0.1:1"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut log = BufReader::new(worker.stderr.take().unwrap());
+    log.read_line(&mut line).unwrap();
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    assert!(line.contains("no scheduler answers"), "{line}");
+    assert!(!line.contains('\x1b'), "{line:?}");
+}
+
+#[test]
 fn a_lost_scheduler_is_told() {
     let cluster = cluster(1, true);
     let client = Client::connect(&cluster.scheduler_url().unwrap()).unwrap();
