@@ -64,7 +64,7 @@ pub enum ContextError {
     Name(String),
     /// Nobody wrote it.
     #[error(
-        "no context is named {name:?}; {}: `dasklike connect {name}` makes one for a cluster in Kubernetes, and an \
+        "no context is named \"{name}\"; {}: `dasklike connect {name}` makes one for a cluster in Kubernetes, and an \
          address is written tcp://{name}",
         known_text(known, folder)
     )]
@@ -288,11 +288,9 @@ mod tests {
         let error = load_from(folder.path(), &name("demo"))
             .unwrap_err()
             .to_string();
-        assert!(
-            error.contains("\"demo\"") || error.contains("demo"),
-            "{error}"
-        );
-        assert!(error.contains("era5, sentinel"), "{error}");
+        let told = "no context is named \"demo\"; there are era5, sentinel in ";
+        assert!(error.starts_with(told), "{error}");
+        assert!(error.contains("`dasklike connect demo`"), "{error}");
     }
 
     #[test]

@@ -8,9 +8,10 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(text.len());
     let unit = text[digits..].trim().to_ascii_lowercase();
-    let (prefix, base) = match unit.trim_end_matches('b').strip_suffix('i') {
+    let short = unit.strip_suffix('b').unwrap_or(&unit);
+    let (prefix, base) = match short.strip_suffix('i') {
         Some(prefix) => (prefix, 1024f64),
-        None => (unit.trim_end_matches('b'), 1000f64),
+        None => (short, 1000f64),
     };
     let power = match prefix {
         "" => 0,
@@ -43,7 +44,17 @@ mod tests {
             sizes,
             [1 << 30, 512_000_000, 3 << 29, 2_000_000_000, 65_536, 7]
         );
-        for wrong in ["", "0", "MB", "12 apples", "1i", "-5", "1e9", "1.2.3"] {
+        for wrong in [
+            "",
+            "0",
+            "MB",
+            "12 apples",
+            "1i",
+            "-5",
+            "1e9",
+            "1.2.3",
+            "1TBB",
+        ] {
             assert!(parse_size(wrong).is_err(), "{wrong:?} was read");
         }
     }

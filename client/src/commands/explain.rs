@@ -63,10 +63,13 @@ impl ExplainArgs {
             value["peak_worker_bytes"] = worker.into();
             return super::print_json(&value);
         }
+        let slots = match self.slots {
+            1 => "1 slot".to_owned(),
+            n => format!("{n} slots"),
+        };
+        let worker = human_bytes(worker);
         super::print(&format!(
-            "{explanation}a worker of {} slots holds {} at most\n",
-            self.slots,
-            human_bytes(worker),
+            "{explanation}a worker of {slots} holds {worker} at most\n"
         ))
     }
 }

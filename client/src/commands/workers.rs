@@ -64,7 +64,8 @@ impl WorkersArgs {
 
 impl ListArgs {
     fn run(self) -> Result<()> {
-        let workers = Client::connect(&self.cluster.scheduler)?.cluster()?.workers;
+        let mut workers = Client::connect(&self.cluster.scheduler)?.cluster()?.workers;
+        workers.sort_by(|a, b| a.name.cmp(&b.name));
         if self.json {
             let workers = workers.iter().map(|w| {
                 json!({"name": w.name, "pool": w.pool, "slots": w.slots, "memory_limit": w.memory_limit, "draining": w.draining})

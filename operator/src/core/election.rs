@@ -5,6 +5,7 @@
 //! written in a Lease come from other machines' clocks and are for people only. A leader that could not renew for
 //! [`Timing::renew_deadline`], which is shorter than the Lease's duration, stops acting before another can start.
 
+use core::fmt;
 use core::time::Duration;
 
 /// How long things take. client-go's standard values are the [`Default`].
@@ -103,6 +104,19 @@ pub enum Why {
     },
     /// It could not be renewed in time.
     NotRenewed,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Asked => f.write_str("it was asked to end"),
+            Why::Lost { holder: None } => f.write_str("the lease is gone or was released"),
+            Why::Lost {
+                holder: Some(holder),
+            } => write!(f, "{holder} holds the lease"),
+            Why::NotRenewed => f.write_str("the lease could not be renewed in time"),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

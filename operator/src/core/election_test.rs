@@ -172,6 +172,7 @@ fn a_leader_that_sees_another_holder_stops_at_once() {
     let why = Why::Lost {
         holder: Some("other".into()),
     };
+    assert_eq!(why.to_string(), "other holds the lease");
     assert_eq!(effects, [Effect::StopLeading(why), Effect::Finished]);
     assert!(election.handle(s(3), Event::Woke).is_empty());
 }

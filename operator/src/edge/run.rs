@@ -50,7 +50,7 @@ pub enum RunError {
     Http(#[from] HttpError),
     /// Another leads, or may soon.
     #[error(
-        "stopped acting because leadership was lost ({0:?}); Kubernetes starts this operator again, as a candidate"
+        "stopped acting because leadership was lost: {0}; Kubernetes starts this operator again, as a candidate"
     )]
     LostLeadership(Why),
     /// The controller came to an end by itself.
