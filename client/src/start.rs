@@ -9,15 +9,14 @@ pub fn logging() {
     let filter = EnvFilter::try_from_env("DASKLIKE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colours())
         .with_writer(std::io::stderr);
+    // On a terminal colours are as they are anywhere, by `NO_COLOR`.
+    let subscriber = match std::io::stderr().is_terminal() {
+        true => subscriber,
+        false => subscriber.with_ansi(false),
+    };
     // Another subscriber is the program's own choice.
     let _ = subscriber.try_init();
-}
-
-/// Whether logs have colours: only where a person sees them, who does not mind.
-fn colours() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Installs ring as the provider of TLS. Does nothing if the program has chosen one.

@@ -10,8 +10,12 @@ pub fn begin(format: LogFormat) {
         .unwrap_or_else(|_| EnvFilter::new("warn,dasklike_operator=info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colours())
         .with_writer(std::io::stderr);
+    // On a terminal colours are as they are anywhere, by `NO_COLOR`.
+    let builder = match std::io::stderr().is_terminal() {
+        true => builder,
+        false => builder.with_ansi(false),
+    };
     match format {
         LogFormat::Json => builder
             .json()
@@ -21,9 +25,4 @@ pub fn begin(format: LogFormat) {
             .init(),
         LogFormat::Text => builder.init(),
     }
-}
-
-/// Only where a person sees them, who does not mind.
-fn colours() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
