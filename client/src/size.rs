@@ -44,7 +44,7 @@ mod tests {
             sizes,
             [1 << 30, 512_000_000, 3 << 29, 2_000_000_000, 65_536, 7]
         );
-        for wrong in [
+        let wrong = [
             "",
             "0",
             "MB",
@@ -54,8 +54,9 @@ mod tests {
             "1e9",
             "1.2.3",
             "1TBB",
-        ] {
-            assert!(parse_size(wrong).is_err(), "{wrong:?} was read");
+        ];
+        for text in wrong {
+            assert!(parse_size(text).is_err(), "{text:?} was read");
         }
     }
 }

@@ -83,8 +83,7 @@ impl Input {
         for other in [Some(&self.nir), mask].into_iter().flatten() {
             ensure!(
                 has_its_pixels(cube.get(other)?, red),
-                "{other:?} in {location} has the dims ({}), {:?} has ({}): expected the same, but a mask may do \
-                 without time",
+                "{other:?} in {location} has the dims ({}), {:?} has ({}): expected the same, with time or without",
                 cube.get(other)?.dims().join(", "),
                 self.red,
                 red.dims().join(", "),
