@@ -25,7 +25,7 @@ pub(crate) async fn apply(
     memory: &mut Memory,
     protect: Option<bool>,
 ) -> Result<(), Error> {
-    let known = |kind: Kind| memory.applied.get(&kind).cloned();
+    let known = |kind: Kind| memory.applied.get(&kind).map(|known| (**known).clone());
     let (service, policy, budget) = tokio::join!(
         one(
             context,
@@ -51,7 +51,7 @@ pub(crate) async fn apply(
     ] {
         match result {
             Ok(Some(applied)) => {
-                memory.applied.insert(kind, applied);
+                memory.applied.insert(kind, Box::new(applied));
             }
             Ok(None) => {
                 memory.applied.remove(&kind);

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::core::build;
 use crate::core::certificates::plan;
 use crate::core::cluster::ValidatedCluster;
-use crate::demand::EndpointFiles;
+use crate::credentials::{Credentials, Pem};
 use crate::error::{Error, is};
 use crate::memory::{Certificates, Memory};
 use crate::object_index::{Kind, Observed};
@@ -16,7 +16,6 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
-use std::sync::Arc;
 use tracing::info;
 
 /// Makes the certificates that are missing or old. After it, `memory.certificates` says in which version of the
@@ -77,7 +76,7 @@ pub(crate) async fn certify(
     memory.certificates = Some(Certificates {
         version: observed.version.clone(),
         recheck_at: plan.recheck_at,
-        files: Arc::new(own(&secret)),
+        credentials: own(&secret, context),
     });
     context
         .objects
@@ -132,18 +131,18 @@ async fn create(
 }
 
 /// The operator's own part of it.
-fn own(secret: &Secret) -> EndpointFiles {
+fn own(secret: &Secret, context: &Context) -> Credentials {
     let file = |name: &str| {
         let data = secret.data.as_ref();
         data.and_then(|data| data.get(name))
-            .map(|bytes| bytes.0.clone())
-            .unwrap_or_default()
+            .map_or(&[][..], |bytes| &bytes.0)
     };
-    EndpointFiles {
+    let pem = Pem {
         ca: file("ca.crt"),
         certificate: file("operator.crt"),
         key: file("operator.key"),
-    }
+    };
+    Credentials::read(pem, &context.provider)
 }
 
 fn files(secret: &Secret) -> Files {

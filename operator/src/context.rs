@@ -11,6 +11,7 @@ use crate::pod_index::PodIndex;
 use crate::tell::Teller;
 use crate::turns::Turns;
 use kube::Client;
+use rustls::crypto::CryptoProvider;
 use std::sync::Arc;
 
 /// How to look after clusters.
@@ -41,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) teller: Teller,
     pub(crate) progress: Progress,
     pub(crate) clock: Clock,
+    /// For the connections to all schedulers.
+    pub(crate) provider: Arc<CryptoProvider>,
     /// Bounds the looks of all watched namespaces together.
     pub(crate) turns: Arc<Turns>,
 }

@@ -12,6 +12,7 @@ use crate::edge::progress::Progress;
 use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::object_index::Kind;
+use crate::packed::PackedCluster;
 use crate::reconcile::reconcile;
 use crate::scope_watch::{ClusterWatch, Synced, watch_clusters, watch_objects, watch_pods};
 use crate::slim::SlimMeta;
@@ -47,6 +48,7 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let turns = Arc::new(Turns::new(settings.concurrency, progress.clone()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let (teller, telling) = Teller::new(client.clone(), settings.identity.clone(), turns.clone());
     let scopes: Vec<Scope> = match settings.namespaces.as_slice() {
         [] => vec![None],
@@ -67,6 +69,7 @@ pub async fn run(
             teller: teller.clone(),
             progress: progress.clone(),
             clock: settings.clock,
+            provider: provider.clone(),
             turns: turns.clone(),
         }),
     })
@@ -137,7 +140,7 @@ impl Scope {
 
     async fn run(self, stop: impl Future<Output = ()> + Send) {
         let selected = watcher::Config::default().labels(MANAGED_SELECTOR);
-        let (reader, writer) = store::<DaskLikeCluster>();
+        let (reader, writer) = store::<PackedCluster>();
         let synced = Arc::new(Synced::new(5));
         let context = &self.context;
         let clusters = ClusterWatch::new(context, reader.clone(), writer);
@@ -181,7 +184,7 @@ impl Scope {
 fn queue(
     context: Arc<Context>,
     synced: Arc<Synced>,
-) -> impl Stream<Item = Result<ReconcileRequest<DaskLikeCluster>, Infallible>> + Send {
+) -> impl Stream<Item = Result<ReconcileRequest<PackedCluster>, Infallible>> + Send {
     let first = (context, Some(synced));
     let batches = stream::unfold(first, |(context, unsynced)| async move {
         if let Some(synced) = unsynced {
@@ -208,14 +211,17 @@ async fn apart(
     }
 }
 
-async fn look(cluster: Arc<DaskLikeCluster>, context: Arc<Context>) -> Result<Action, Error> {
-    // Boxed, so that those who wait are small.
-    Box::pin(announce(&cluster, &context)).await;
+async fn look(cluster: Arc<PackedCluster>, context: Arc<Context>) -> Result<Action, Error> {
+    // Boxed, and unpacked once more, so that those who wait are small.
+    Box::pin(async {
+        announce(&unpack(&cluster)?, &context).await;
+        Ok::<(), Error>(())
+    })
+    .await?;
     let turn = context.turns.act().await;
-    let counted = context
-        .progress
-        .reconcile(ClusterKey::of(&cluster).to_string());
-    let again = Box::pin(reconcile(cluster, context.clone())).await;
+    let key = ClusterKey::named(&cluster.metadata);
+    let counted = context.progress.reconcile(key.to_string());
+    let again = Box::pin(async { reconcile(&unpack(&cluster)?, &context).await }).await;
     counted.end(match &again {
         Ok(_) => Outcome::Success,
         Err(_) => Outcome::Error,
@@ -231,9 +237,14 @@ async fn look(cluster: Arc<DaskLikeCluster>, context: Arc<Context>) -> Result<Ac
     })
 }
 
+fn unpack(cluster: &PackedCluster) -> Result<DaskLikeCluster, Error> {
+    let read = cluster.unpack();
+    read.map_err(|error| Error::of("read", "the kept cluster", kube::Error::SerdeError(error)))
+}
+
 /// A failed look is told and tried again after 0.1, 0.2, 0.4 seconds and so on, up to a minute.
-fn retry(cluster: Arc<DaskLikeCluster>, error: &Error, context: Arc<Context>) -> Action {
-    let key = ClusterKey::of(&cluster);
+fn retry(cluster: Arc<PackedCluster>, error: &Error, context: Arc<Context>) -> Action {
+    let key = ClusterKey::named(&cluster.metadata);
     context.progress.metrics().failed(error.category());
     let failures = context.memories.failed(&key);
     let wait = backoff(

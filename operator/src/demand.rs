@@ -7,11 +7,11 @@
 pub use crate::core::demand::{Demand, PoolDemand, WorkerDemand};
 pub use crate::core::names::ClusterKey;
 
+use crate::credentials::Credentials;
 use crate::dirty::Dirty;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What the schedulers want, by cluster.
 #[derive(Debug, Default)]
@@ -71,25 +71,7 @@ pub struct EndpointTls {
     /// The name that the scheduler's certificate must carry.
     pub server_name: String,
     /// For the next connect; the present one stays when they are renewed.
-    pub files: Arc<EndpointFiles>,
-}
-
-/// The operator's part of a cluster's Secret, as PEM. It made them itself, so nobody has to be asked for them.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct EndpointFiles {
-    /// `ca.crt`.
-    pub ca: Vec<u8>,
-    /// `operator.crt`.
-    pub certificate: Vec<u8>,
-    /// `operator.key`.
-    pub key: Vec<u8>,
-}
-
-/// A key must not get into a log.
-impl fmt::Debug for EndpointFiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EndpointFiles").finish_non_exhaustive()
-    }
+    pub credentials: Credentials,
 }
 
 /// The schedulers that can be dialled, by cluster.

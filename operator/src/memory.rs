@@ -4,13 +4,14 @@
 use crate::core::names::ClusterKey;
 use crate::core::plan::History;
 use crate::core::status::Refusal;
-use crate::demand::EndpointFiles;
+use crate::credentials::Credentials;
 use crate::known_spec::KnownSpec;
 use crate::object_index::Kind;
+use crate::packed::Packed;
 use dasklike_operator_api::DaskLikeClusterStatus;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is remembered of one cluster.
 #[derive(Clone, Debug, Default)]
@@ -19,12 +20,12 @@ pub(crate) struct Memory {
     pub(crate) uid: String,
     /// The spec, while there is work to follow: idle clusters are many.
     pub(crate) spec: Option<KnownSpec>,
-    /// What was last applied of each kind.
-    pub(crate) applied: BTreeMap<Kind, Applied>,
+    /// What was last applied of each kind. Boxed, for a map has room for eleven.
+    pub(crate) applied: BTreeMap<Kind, Box<Applied>>,
     /// When the certificates in that Secret are to be looked at again.
     pub(crate) certificates: Option<Certificates>,
     /// The status as it was last written, and when.
-    pub(crate) status: Option<(DaskLikeClusterStatus, Timestamp)>,
+    pub(crate) status: Option<(Packed<DaskLikeClusterStatus>, Timestamp)>,
     /// The status of a write whose answer was an error or never came: the object has it, or not.
     pub(crate) doubtful: Option<DaskLikeClusterStatus>,
     /// Since when something is so that is not written yet, for it can wait a little.
@@ -76,7 +77,7 @@ pub(crate) struct Certificates {
     /// When something in it is to be renewed.
     pub(crate) recheck_at: Timestamp,
     /// What the scheduler is dialled with.
-    pub(crate) files: Arc<EndpointFiles>,
+    pub(crate) credentials: Credentials,
 }
 
 /// What is remembered of all clusters.
@@ -101,6 +102,15 @@ impl Memories {
     /// Puts it back.
     pub(crate) fn put(&self, key: &ClusterKey, memory: Memory) {
         self.lock().insert(key.clone(), Box::new(memory));
+    }
+
+    /// A cluster's status came back as it was written: one text is enough.
+    pub(crate) fn share(&self, key: &ClusterKey, status: &Packed<DaskLikeClusterStatus>) {
+        let mut map = self.lock();
+        let memory = map.get_mut(key).and_then(|memory| memory.status.as_mut());
+        if let Some((written, _)) = memory.filter(|(written, _)| written == status) {
+            *written = status.clone();
+        }
     }
 
     /// One more failure in a row: how many there are now.

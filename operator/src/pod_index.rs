@@ -101,11 +101,11 @@ impl PodIndex {
 
 impl Inner {
     fn find(&self, key: &ClusterKey, name: &str) -> Option<&ObservedPod> {
-        self.clusters.get(key)?.get(name)
+        self.clusters.get(key)?.get(name).map(|pod| &**pod)
     }
 
     /// Whether that changed anything.
-    fn put(&mut self, key: &ClusterKey, name: String, pod: ObservedPod) -> bool {
+    fn put(&mut self, key: &ClusterKey, name: String, pod: Box<ObservedPod>) -> bool {
         let pods = self.clusters.entry(key.clone()).or_default();
         if pods.get(&name) == Some(&pod) {
             return false;
@@ -143,9 +143,9 @@ impl Inner {
     }
 }
 
-fn read(pod: &SlimPod) -> Option<(ClusterKey, String, ObservedPod)> {
+fn read(pod: &SlimPod) -> Option<(ClusterKey, String, Box<ObservedPod>)> {
     let (key, observed) = ObservedPod::new(&pod.metadata, &pod.status)?;
-    Some((key, pod.metadata.name.clone()?, observed))
+    Some((key, pod.metadata.name.clone()?, Box::new(observed)))
 }
 
 #[cfg(test)]

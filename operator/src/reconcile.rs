@@ -22,7 +22,6 @@ use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus, MANAGED_BY, 
 use jiff::Timestamp;
 use kube::Api;
 use kube::api::{DeleteParams, Preconditions};
-use std::sync::Arc;
 use tracing::{info, warn};
 
 /// How long a refusal is left alone before it is asked again. A quota or a right may change without any word.
@@ -33,17 +32,17 @@ const ASK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 /// # Errors
 /// What stopped it, to be tried again after a while.
 pub(crate) async fn reconcile(
-    cluster: Arc<DaskLikeCluster>,
-    context: Arc<Context>,
+    cluster: &DaskLikeCluster,
+    context: &Context,
 ) -> Result<Option<Timestamp>, Error> {
-    let key = ClusterKey::of(&cluster);
-    if !is_ours(&cluster) {
+    let key = ClusterKey::of(cluster);
+    if !is_ours(cluster) {
         context.forget(&key);
         return Ok(None);
     }
     let uid = cluster.metadata.uid.as_deref().unwrap_or_default();
     let mut memory = context.memories.take(&key, uid);
-    let result = look(&cluster, &key, &context, &mut memory).await;
+    let result = look(cluster, &key, context, &mut memory).await;
     if result.is_ok() {
         memory.failures = 0;
     }
@@ -201,10 +200,9 @@ fn newly_refused(validated: &ValidatedCluster, done: &Done, now: Timestamp) -> O
 
 /// The status as it was last written by us, or else as the object has it.
 pub(crate) fn previous(cluster: &DaskLikeCluster, memory: &Memory) -> DaskLikeClusterStatus {
-    match &memory.status {
-        Some((status, _)) => status.clone(),
-        None => cluster.status.clone().unwrap_or_default(),
-    }
+    let written = memory.status.as_ref();
+    let written = written.and_then(|(status, _)| status.unpack().ok());
+    written.unwrap_or_else(|| cluster.status.clone().unwrap_or_default())
 }
 
 /// Where the scheduler is, once it answers.
@@ -217,7 +215,7 @@ fn endpoint(validated: &ValidatedCluster, memory: &Memory, pods: &Pods) -> Optio
         TlsMode::Disabled => None,
         TlsMode::Operator => Some(EndpointTls {
             server_name: validated.key.scheduler_host(),
-            files: memory.certificates.as_ref()?.files.clone(),
+            credentials: memory.certificates.as_ref()?.credentials.clone(),
         }),
     };
     Some(Endpoint {

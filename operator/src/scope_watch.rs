@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::core::names::ClusterKey;
 use crate::object_index::Kind;
-use crate::slim::{SlimCluster, SlimMeta, SlimPod, whole};
-use dasklike_operator_api::DaskLikeCluster;
+use crate::packed::PackedCluster;
+use crate::slim::{SlimCluster, SlimMeta, SlimPod, pack};
 use futures::StreamExt;
 use kube::Api;
 use kube::Resource;
@@ -94,8 +94,8 @@ pub(crate) async fn watch_objects<K>(
 /// What the watch of the clusters themselves works with.
 pub(crate) struct ClusterWatch {
     context: Arc<Context>,
-    reader: Store<DaskLikeCluster>,
-    writer: Writer<DaskLikeCluster>,
+    reader: Store<PackedCluster>,
+    writer: Writer<PackedCluster>,
     /// The uid and generation at which each cluster was last looked at. Its status changes by our own hand.
     seen: BTreeMap<ClusterKey, (String, i64)>,
 }
@@ -103,8 +103,8 @@ pub(crate) struct ClusterWatch {
 impl ClusterWatch {
     pub(crate) fn new(
         context: &Arc<Context>,
-        reader: Store<DaskLikeCluster>,
-        writer: Writer<DaskLikeCluster>,
+        reader: Store<PackedCluster>,
+        writer: Writer<PackedCluster>,
     ) -> ClusterWatch {
         ClusterWatch {
             context: context.clone(),
@@ -114,7 +114,7 @@ impl ClusterWatch {
         }
     }
 
-    fn observe(&mut self, event: Event<DaskLikeCluster>) {
+    fn observe(&mut self, event: Event<PackedCluster>) {
         self.writer.apply_watcher_event(&event);
         match event {
             Event::Init => {}
@@ -129,10 +129,13 @@ impl ClusterWatch {
         }
     }
 
-    fn changed(&mut self, cluster: &DaskLikeCluster) {
+    fn changed(&mut self, cluster: &PackedCluster) {
         let Some(key) = key(cluster) else {
             return;
         };
+        if let Some(status) = &cluster.status {
+            self.context.memories.share(&key, status);
+        }
         let version = (
             cluster.metadata.uid.clone().unwrap_or_default(),
             cluster.metadata.generation.unwrap_or_default(),
@@ -168,7 +171,7 @@ impl ClusterWatch {
     }
 }
 
-fn key(cluster: &DaskLikeCluster) -> Option<ClusterKey> {
+fn key(cluster: &PackedCluster) -> Option<ClusterKey> {
     let metadata = &cluster.metadata;
     Some(ClusterKey::new(
         metadata.namespace.as_deref()?,
@@ -183,7 +186,7 @@ pub(crate) async fn watch_clusters(api: Api<SlimCluster>, mut watch: ClusterWatc
         .boxed();
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => watch.observe(whole(event)),
+            Ok(event) => watch.observe(pack(event)),
             Err(error) => warn!(%error, watch = "clusters", "a watch failed and is begun anew"),
         }
     }

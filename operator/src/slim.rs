@@ -1,6 +1,7 @@
 //! Objects as they are read from the API server: without what says nothing new. Most of an object are its spec and its
 //! `managedFields`, of which a reader would make a tree of small allocations to throw it away.
 
+use crate::packed::PackedCluster;
 use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterSpec, DaskLikeClusterStatus};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
@@ -42,22 +43,22 @@ pub(crate) struct SlimCluster {
 }
 
 impl SlimCluster {
-    fn whole(self) -> DaskLikeCluster {
-        DaskLikeCluster {
+    fn pack(self) -> PackedCluster {
+        PackedCluster::new(DaskLikeCluster {
             metadata: self.metadata,
             spec: self.spec,
             status: self.status,
-        }
+        })
     }
 }
 
-/// The same event about the same clusters.
-pub(crate) fn whole(event: Event<SlimCluster>) -> Event<DaskLikeCluster> {
+/// The same event about the same clusters, as they are kept.
+pub(crate) fn pack(event: Event<SlimCluster>) -> Event<PackedCluster> {
     match event {
-        Event::Apply(cluster) => Event::Apply(cluster.whole()),
-        Event::Delete(cluster) => Event::Delete(cluster.whole()),
+        Event::Apply(cluster) => Event::Apply(cluster.pack()),
+        Event::Delete(cluster) => Event::Delete(cluster.pack()),
         Event::Init => Event::Init,
-        Event::InitApply(cluster) => Event::InitApply(cluster.whole()),
+        Event::InitApply(cluster) => Event::InitApply(cluster.pack()),
         Event::InitDone => Event::InitDone,
     }
 }
@@ -144,4 +145,5 @@ macro_rules! resource_of {
 
 resource_of!(Pod, SlimPod);
 resource_of!(DaskLikeCluster, SlimCluster);
+resource_of!(DaskLikeCluster, PackedCluster);
 resource_of!(K, SlimMeta<K>, K);

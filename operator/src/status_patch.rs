@@ -5,6 +5,7 @@ use crate::core::names::ClusterKey;
 use crate::core::status::{Write, writing};
 use crate::error::{Error, is};
 use crate::memory::Memory;
+use crate::packed::Packed;
 use crate::slim::SlimMeta;
 use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus};
 use jiff::Timestamp;
@@ -53,7 +54,7 @@ pub(crate) async fn write_status(
         .await
     {
         Ok(_) => {
-            memory.status = Some((next.clone(), now));
+            memory.status = Some((Packed::new(next), now));
             memory.doubtful = None;
             memory.untold = None;
         }

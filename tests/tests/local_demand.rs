@@ -7,7 +7,8 @@ use dasklike::{Client, compute};
 use dasklike_graph::dtype::DType;
 use dasklike_operator::core::health::Limits;
 use dasklike_operator::core::names::{ClusterKey, GRPC_PORT};
-use dasklike_operator::demand::{Demands, Endpoint, EndpointFiles, EndpointTls, Endpoints};
+use dasklike_operator::credentials::{Credentials, Pem};
+use dasklike_operator::demand::{Demands, Endpoint, EndpointTls, Endpoints};
 use dasklike_operator::edge::demand_client::{self, Patience};
 use dasklike_operator::edge::progress::Progress;
 use dasklike_operator::metrics::Metrics;
@@ -107,11 +108,14 @@ async fn an_operator_hears_a_scheduler_with_tls() {
     let (certificate, key) = authority.issue(OPERATOR);
     let tls = EndpointTls {
         server_name: NAME.into(),
-        files: Arc::new(EndpointFiles {
-            ca: authority.pem.clone().into_bytes(),
-            certificate: certificate.into_bytes(),
-            key: key.into_bytes(),
-        }),
+        credentials: Credentials::read(
+            Pem {
+                ca: authority.pem.as_bytes(),
+                certificate: certificate.as_bytes(),
+                key: key.as_bytes(),
+            },
+            &Arc::new(rustls::crypto::ring::default_provider()),
+        ),
     };
     let shown = clients.as_client();
     let client = tokio::task::spawn_blocking(move || Client::connect_tls(&url, shown).unwrap());

@@ -53,7 +53,7 @@ fn observe(input: &Input<'_>, now: Timestamp) -> Observed {
         demand
             .pools
             .get(&input.pool.name)
-            .map(work)
+            .map(|pool| work(pool))
             .unwrap_or_default()
     };
     let said = |name: &str| {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 pub struct Demand {
     /// The scheduler's incarnation.
     pub epoch: u64,
-    /// By the pool's name.
-    pub pools: BTreeMap<String, PoolDemand>,
+    /// By the pool's name. Boxed, for a map has room for eleven.
+    pub pools: BTreeMap<String, Box<PoolDemand>>,
     /// Jobs that are not finished.
     pub unfinished_jobs: u32,
     /// Since when no job is unfinished: none while one is. The operator's own clock.

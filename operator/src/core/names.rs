@@ -2,6 +2,7 @@
 //! twice is seen by the API server.
 
 use dasklike_operator_api::DaskLikeCluster;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::fmt;
 
 /// The scheduler's gRPC port.
@@ -39,7 +40,11 @@ impl ClusterKey {
 
     /// The key of this cluster.
     pub fn of(cluster: &DaskLikeCluster) -> ClusterKey {
-        let metadata = &cluster.metadata;
+        ClusterKey::named(&cluster.metadata)
+    }
+
+    /// The key of the cluster with this metadata.
+    pub fn named(metadata: &ObjectMeta) -> ClusterKey {
         ClusterKey {
             namespace: metadata.namespace.clone().unwrap_or_default(),
             name: metadata.name.clone().unwrap_or_default(),

@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::{ContainerStatus, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-/// A cluster's pods by name.
-pub type Pods = BTreeMap<String, ObservedPod>;
+/// A cluster's pods by name. Boxed, for most clusters have few, and a map has room for eleven.
+pub type Pods = BTreeMap<String, Box<ObservedPod>>;
 
 /// What is known of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]

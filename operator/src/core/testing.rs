@@ -90,7 +90,7 @@ impl<'a> Fleet<'a> {
             disrupted: false,
             termination: None,
         };
-        self.pods.insert(name, pod);
+        self.pods.insert(name, Box::new(pod));
         self
     }
 
@@ -140,7 +140,7 @@ pub(crate) fn demand(
     };
     Demand {
         epoch: 7,
-        pools: [("default".to_owned(), pool)].into(),
+        pools: [("default".to_owned(), Box::new(pool))].into(),
         unfinished_jobs,
         idle_since: idle_since.map(at),
         received: at(0) + SignedDuration::from_secs(1),

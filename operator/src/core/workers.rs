@@ -52,6 +52,7 @@ pub fn plan(input: &Input<'_>, now: Timestamp) -> PoolPlan {
     let own: Vec<Named<'_>> = input
         .pods
         .iter()
+        .map(|(name, pod)| (name, &**pod))
         .filter(|(_, pod)| pod.pool() == Some(&input.pool.name))
         .filter(|(_, pod)| pod.owner.as_deref() == Some(&input.cluster.uid))
         .collect();

@@ -84,7 +84,7 @@ impl World {
             epoch: 1,
             unfinished_jobs: u32::from(pool.ready_tasks > 0),
             idle_since: (pool.ready_tasks == 0).then(|| self.clock.now()),
-            pools: BTreeMap::from([("default".to_owned(), pool)]),
+            pools: BTreeMap::from([("default".to_owned(), Box::new(pool))]),
             received: self.clock.now(),
         };
         self.demands.put(&ClusterKey::new("lab", cluster), demand);

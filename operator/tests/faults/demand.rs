@@ -3,7 +3,8 @@
 
 use dasklike_operator::core::health::Limits;
 use dasklike_operator::core::names::{ClusterKey, GRPC_PORT};
-use dasklike_operator::demand::{Demands, Endpoint, EndpointFiles, EndpointTls, Endpoints};
+use dasklike_operator::credentials::{Credentials, Pem};
+use dasklike_operator::demand::{Demands, Endpoint, EndpointTls, Endpoints};
 use dasklike_operator::edge::demand_client::{self, Patience};
 use dasklike_operator::edge::progress::Progress;
 use dasklike_operator::metrics::Metrics;
@@ -370,21 +371,23 @@ impl Authority {
     }
 
     /// What the operator has of such a cluster's Secret.
-    fn files(&self) -> Arc<EndpointFiles> {
+    fn credentials(&self) -> Credentials {
         let (certificate, key) =
             self.sign("operator.demo.lab", ExtendedKeyUsagePurpose::ClientAuth);
-        Arc::new(EndpointFiles {
-            ca: self.issuer.pem().into_bytes(),
-            certificate: certificate.into_bytes(),
-            key: key.into_bytes(),
-        })
+        let ca = self.issuer.pem();
+        let pem = Pem {
+            ca: ca.as_bytes(),
+            certificate: certificate.as_bytes(),
+            key: key.as_bytes(),
+        };
+        Credentials::read(pem, &Arc::new(rustls::crypto::ring::default_provider()))
     }
 }
 
 fn secured(authority: &Authority, ip: IpAddr) -> Endpoint {
     Endpoint {
         tls: Some(EndpointTls {
-            files: authority.files(),
+            credentials: authority.credentials(),
             server_name: "demo-scheduler.lab.svc".into(),
         }),
         ..endpoint("a", ip)
@@ -392,7 +395,7 @@ fn secured(authority: &Authority, ip: IpAddr) -> Endpoint {
 }
 
 #[tokio::test]
-async fn with_tls_the_two_know_each_other_and_newer_files_leave_the_stream_alone() {
+async fn with_tls_the_two_know_each_other_and_newer_credentials_leave_the_stream_alone() {
     let authority = Authority::new();
     let scheduler =
         Scheduler::start(address(6), Some(authority.server("demo-scheduler.lab.svc"))).await;

@@ -48,7 +48,8 @@ pub(super) fn of_pool<'a>(
     pool: &'a Pool,
     pods: &'a Pods,
 ) -> impl Iterator<Item = (&'a String, &'a ObservedPod)> {
-    pods.iter().filter(move |(_, pod)| {
+    let pods = pods.iter().map(|(name, pod)| (name, &**pod));
+    pods.filter(move |(_, pod)| {
         pod.pool() == Some(&pool.name) && pod.owner.as_deref() == Some(&cluster.uid)
     })
 }

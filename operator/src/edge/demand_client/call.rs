@@ -1,7 +1,7 @@
 //! One call on a connection of its own: gRPC-Web, over HTTP/1.0.
 //!
 //! An operator holds one to each scheduler for days, and each says little. HTTP/2's first buffers would be 28 kB a
-//! connection, more than all else that it takes; here one small buffer is enough. In HTTP/1.0 an answer ends with its
+//! connection, more than all else that it takes; here a buffer is there only while something comes. In HTTP/1.0 an answer ends with its
 //! connection, so that there is no chunking to be undone either.
 
 use super::frames::{Frame, FrameError, refusal, take};
@@ -9,14 +9,15 @@ use bytes::{Buf, BufMut, BytesMut};
 use dasklike_proto_admin::WATCH_DEMAND;
 use dasklike_proto_admin::pb::{Demand, WatchDemandRequest};
 use prost::Message;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use std::pin::Pin;
+use tokio::io::AsyncRead;
+use tokio_util::io::poll_read_buf;
 
-/// Bytes that the buffer begins with: a message is tens of bytes a worker.
-const BUFFER: usize = 512;
-/// A buffer that a long message has made larger is given back after it.
-const KEPT: usize = 4 << 10;
+/// Room for what one read brings: a message is tens of bytes a worker.
+const ROOM: usize = 512;
 /// The head of an answer is some 100 bytes.
 const LONGEST_HEAD: usize = 8 << 10;
 const MOST_HEADERS: usize = 32;
@@ -57,20 +58,13 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// Makes the call and waits for the head of its answer.
-    pub(super) async fn begin<S>(
-        mut socket: S,
-        address: SocketAddr,
-        request: &WatchDemandRequest,
-    ) -> Result<Messages, CallError>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        socket.write_all(&asked(address, request)).await?;
-        socket.flush().await?;
+    /// Waits for the head of the answer to what was [`asked`] on this socket.
+    pub(super) async fn begin(
+        socket: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<Messages, CallError> {
         let mut messages = Messages {
             socket: Box::new(socket),
-            buffer: BytesMut::with_capacity(BUFFER),
+            buffer: BytesMut::new(),
         };
         while !messages.skip_head()? {
             messages.more().await?;
@@ -95,10 +89,16 @@ impl Messages {
     }
 
     async fn more(&mut self) -> Result<(), CallError> {
-        if self.buffer.is_empty() && self.buffer.capacity() > KEPT {
-            self.buffer = BytesMut::with_capacity(BUFFER);
-        }
-        match self.socket.read_buf(&mut self.buffer).await? {
+        let Messages { socket, buffer } = self;
+        let read = poll_fn(|cx| {
+            buffer.reserve(ROOM);
+            let read = poll_read_buf(Pin::new(&mut **socket), cx, buffer);
+            if read.is_pending() && buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+            read
+        });
+        match read.await? {
             0 => Err(CallError::Ended),
             _ => Ok(()),
         }
@@ -122,7 +122,8 @@ impl Messages {
     }
 }
 
-fn asked(address: SocketAddr, request: &WatchDemandRequest) -> Vec<u8> {
+/// The bytes of a call, whose answer is read by [`Messages::begin`].
+pub(super) fn asked(address: SocketAddr, request: &WatchDemandRequest) -> Vec<u8> {
     let message = request.encode_to_vec();
     // A frame: no flags, the length of what follows.
     let length = message.len() as u32;
@@ -157,11 +158,11 @@ fn accept(answer: &httparse::Response<'_, '_>) -> Result<(), CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::duplex;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     /// What becomes of a call that is answered so, a byte at a time.
     async fn answered(answer: &[u8]) -> Result<Vec<u64>, (Vec<u64>, CallError)> {
-        let (ours, mut theirs) = duplex(1 << 10);
+        let (mut ours, mut theirs) = duplex(1 << 10);
         let answer = answer.to_vec();
         let peer = tokio::spawn(async move {
             let mut asked = vec![0; 512];
@@ -175,7 +176,9 @@ mod tests {
             asked
         });
         let address = "[fd00::1]:8786".parse().unwrap();
-        let begun = Messages::begin(ours, address, &WatchDemandRequest::default()).await;
+        let request = asked(address, &WatchDemandRequest::default());
+        ours.write_all(&request).await.unwrap();
+        let begun = Messages::begin(ours).await;
         let mut epochs = Vec::new();
         let error = match begun {
             Err(error) => error,

@@ -19,7 +19,7 @@ pub(super) fn demand(said: pb::Demand, now: Timestamp) -> Demand {
     }
 }
 
-fn pool(said: pb::PoolDemand) -> (String, PoolDemand) {
+fn pool(said: pb::PoolDemand) -> (String, Box<PoolDemand>) {
     let demand = PoolDemand {
         ready_tasks: said.ready_tasks,
         running_tasks: said.running_tasks,
@@ -28,7 +28,7 @@ fn pool(said: pb::PoolDemand) -> (String, PoolDemand) {
         held_bytes: said.held_bytes,
         workers: said.workers.into_iter().map(worker).collect(),
     };
-    (said.pool, demand)
+    (said.pool, Box::new(demand))
 }
 
 fn worker(said: pb::WorkerDemand) -> (String, WorkerDemand) {

@@ -1,19 +1,18 @@
 //! One connection to one scheduler: a socket, TLS if the cluster has it, and the call.
 
-use super::Shared;
-use super::call::{CallError, Messages};
-use super::credentials::{CredentialsError, config};
+use super::call::{CallError, Messages, asked};
+use super::secured::Secured;
 use crate::core::names::GRPC_PORT;
+use crate::credentials::CredentialsError;
 use crate::demand::Endpoint;
 use dasklike_proto_admin::pb::{WatchDemandRequest, WorkerShape};
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 /// A connection that is silent for so long is asked whether it holds,
 const ASK_AFTER: Duration = Duration::from_secs(30);
@@ -56,9 +55,9 @@ pub(super) enum DialError {
 }
 
 /// Opens the stream.
-pub(super) async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<Messages, DialError> {
+pub(super) async fn dial(endpoint: &Endpoint) -> Result<Messages, DialError> {
     let address = SocketAddr::new(endpoint.ip, GRPC_PORT);
-    let request = request(endpoint);
+    let request = asked(address, &request(endpoint));
     let socket = async {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
@@ -71,21 +70,20 @@ pub(super) async fn dial(shared: &Shared, endpoint: &Endpoint) -> Result<Message
         Ok(socket)
     };
     let socket = socket.await;
-    let socket = socket.map_err(|source| DialError::Connect { address, source })?;
+    let mut socket = socket.map_err(|source| DialError::Connect { address, source })?;
     let failed = |source| DialError::Call { address, source };
+    let broke = |source| failed(CallError::Broke(source));
     let Some(tls) = &endpoint.tls else {
-        let messages = Messages::begin(socket, address, &request).await;
-        return messages.map_err(failed);
+        socket.write_all(&request).await.map_err(broke)?;
+        return Messages::begin(socket).await.map_err(failed);
     };
-    let config = Arc::new(config(&shared.provider, &tls.files)?);
+    let config = tls.credentials.config()?;
     let name = ServerName::try_from(tls.server_name.clone())
         .map_err(|_| DialError::ServerName(tls.server_name.clone()))?;
-    let secured = TlsConnector::from(config).connect(name, socket);
-    let secured = secured
-        .await
-        .map_err(|source| DialError::Handshake { address, source })?;
-    let messages = Messages::begin(secured, address, &request).await;
-    messages.map_err(failed)
+    let secured = Secured::connect(config, name, socket).await;
+    let mut secured = secured.map_err(|source| DialError::Handshake { address, source })?;
+    secured.say(&request).await.map_err(broke)?;
+    Messages::begin(secured).await.map_err(failed)
 }
 
 fn request(endpoint: &Endpoint) -> WatchDemandRequest {

@@ -78,7 +78,7 @@ impl Follower {
         let dialled = Box::pin(async move {
             // It is never closed, so that an error cannot come.
             let _turn = shared.dials.acquire().await;
-            timeout(patience, dial(&shared, &endpoint)).await
+            timeout(patience, dial(&endpoint)).await
         });
         let messages = self.until_stale(dialled).await;
         let messages = messages.map_err(|_| EndError::DialTimeout(patience))??;

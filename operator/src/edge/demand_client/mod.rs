@@ -5,15 +5,14 @@
 
 mod call;
 mod convert;
-mod credentials;
 mod dial;
 mod follow;
 mod frames;
+mod secured;
 
 use crate::demand::{ClusterKey, Demands, Endpoint, Endpoints};
 use crate::edge::progress::Progress;
 use follow::Follower;
-use rustls::crypto::CryptoProvider;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,8 +46,6 @@ impl Default for Patience {
 struct Shared {
     patience: Patience,
     demands: Arc<Demands>,
-    /// One for all connections.
-    provider: Arc<CryptoProvider>,
     dials: Semaphore,
     open: AtomicUsize,
     progress: Progress,
@@ -105,7 +102,6 @@ pub async fn run(
     let shared = Arc::new(Shared {
         patience,
         demands,
-        provider: Arc::new(rustls::crypto::ring::default_provider()),
         dials: Semaphore::new(DIALS_AT_ONCE),
         open: AtomicUsize::new(0),
         progress,
