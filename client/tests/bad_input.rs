@@ -226,13 +226,17 @@ fn what_does_not_fit_or_answer() {
         .output()
         .unwrap();
     assert_eq!(nowhere.status.code(), Some(2));
-    let one_file = example()
-        .args(["--input", input, "--output", "a.x", "--csv", "a.x"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(one_file.status.code(), Some(2));
-    assert!(!folder.path().join("a.x").exists());
+    for csv in ["a.x", "./a.x", folder.path().join("a.x").to_str().unwrap()] {
+        let one_file = example()
+            .args(["--input", input, "--output", "a.x", "--csv", csv])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&one_file.stderr);
+        assert_eq!(one_file.status.code(), Some(2), "{said}");
+        assert!(said.contains("expected two files"), "{said}");
+        assert!(!folder.path().join("a.x").exists());
+    }
 }
 
 #[test]

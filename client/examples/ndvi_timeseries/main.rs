@@ -56,11 +56,13 @@ fn run(args: &Args, finished: &AtomicBool) -> Result<()> {
     {
         files::check_writable(path)?;
     }
-    ensure!(
-        args.csv.as_ref() != Some(&args.output),
-        "--csv and --output are both {}: expected two files",
-        args.output.display()
-    );
+    if let Some(csv) = &args.csv {
+        ensure!(
+            !files::are_same(csv, &args.output)?,
+            "--csv and --output are both {}: expected two files",
+            args.output.display()
+        );
+    }
     let location = match &args.input.input {
         Some(location) => location.clone(),
         None => demo::synthetic_cube()?,
