@@ -18,7 +18,8 @@ pub(crate) struct Packed<T> {
 
 impl<T: Serialize + DeserializeOwned> Packed<T> {
     pub(crate) fn new(value: &T) -> Packed<T> {
-        // What cannot be written, which is nothing that has names for keys, cannot be read either, and reading says so.
+        // Writing fails only for maps whose keys are no strings, which specs and statuses have none of; the empty text
+        // that it would leave is an error when it is read.
         let json = serde_json::to_vec(value).unwrap_or_default();
         Packed {
             json: json.into(),
