@@ -1,7 +1,10 @@
 //! A client of a scheduler: hands in plans and puts the results together.
 
+mod memory;
 mod patience;
 mod results;
+
+pub use memory::ResultBytes;
 
 use crate::cluster::Background;
 use crate::context::{Context, ContextError, ContextName};
@@ -149,7 +152,7 @@ pub struct OutputArray {
     /// Its name, dtype, dims and shape.
     pub meta: OutputMeta,
     /// Little-endian elements in C order.
-    pub bytes: Vec<u8>,
+    pub bytes: ResultBytes,
 }
 
 /// The cluster as its scheduler tells.

@@ -13,15 +13,16 @@ use crate::core::status::{self, Facts};
 use crate::decision_log::log_decisions;
 use crate::known_spec::known_spec;
 use crate::memory::Memory;
-use crate::reconcile::{decide, is_ours, previous};
+use crate::reconcile::{decide, has_service, is_ours, previous};
 use crate::status_patch::write_status;
 use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus};
 use std::cmp::Ordering;
 use tracing::debug;
 
-/// Says a raised number, if there is one. What cannot be said now is said at the end of the look.
+/// Says a raised number of a cluster that follows its work, if there is one. What cannot be said now is said at the end of
+/// the look.
 pub(crate) async fn announce(cluster: &DaskLikeCluster, context: &Context) {
-    if !is_ours(cluster) || !may_follow_work(cluster) {
+    if !is_ours(cluster) {
         return;
     }
     let key = ClusterKey::of(cluster);
@@ -55,6 +56,7 @@ async fn say(
             plan: &plan,
             pods: &pods,
             before: &pods,
+            service: has_service(context, validated),
             demand: context.demands.get(&validated.key).as_ref(),
             refusals: refusals.map_or(&[], |refused| &refused.refusals),
             previous: &previous,
@@ -68,17 +70,6 @@ async fn say(
             .tell(cluster, notes(&previous, &next, 0, &[])),
         Err(error) => debug!(cluster = %validated.key, %error, "a new number is not said yet"),
     }
-}
-
-/// Whether anything but its spec can change the number of its workers.
-fn may_follow_work(cluster: &DaskLikeCluster) -> bool {
-    let spec = &cluster.spec;
-    spec.idle.is_some()
-        || spec.worker.autoscaling.is_some()
-        || spec
-            .pools
-            .iter()
-            .any(|pool| pool.pool.autoscaling.is_some())
 }
 
 /// Whether the work raised a number and lowered none. One that the spec changed is known to whoever changed it.

@@ -27,13 +27,7 @@ pub(crate) async fn apply(
 ) -> Result<(), Error> {
     let known = |kind: Kind| memory.applied.get(&kind).map(|known| (**known).clone());
     let (service, policy, budget) = tokio::join!(
-        one(
-            context,
-            cluster,
-            Kind::Service,
-            known(Kind::Service),
-            build::service(cluster)
-        ),
+        service(context, cluster, known(Kind::Service)),
         one(
             context,
             cluster,
@@ -45,7 +39,7 @@ pub(crate) async fn apply(
     );
     let mut first = Ok(());
     for (kind, result) in [
-        (Kind::Service, service.map(Some)),
+        (Kind::Service, service),
         (Kind::NetworkPolicy, policy.map(Some)),
         (Kind::DisruptionBudget, budget),
     ] {
@@ -60,6 +54,25 @@ pub(crate) async fn apply(
         }
     }
     first
+}
+
+/// The Service, unless it is to be made and that has to wait for its turn.
+async fn service(
+    context: &Context,
+    cluster: &ValidatedCluster,
+    known: Option<Applied>,
+) -> Result<Option<Applied>, Error> {
+    let mut turn = None;
+    if context.objects.get(Kind::Service, &cluster.key).is_none() {
+        turn = context.service_turns.take(&cluster.key, &context.dirty);
+        if turn.is_none() {
+            return Ok(None);
+        }
+    }
+    let object = build::service(cluster);
+    let applied = one(context, cluster, Kind::Service, known, object).await;
+    drop(turn);
+    applied.map(Some)
 }
 
 /// Applies one object, unless the last that was applied is the same and is still there unchanged.

@@ -8,6 +8,7 @@ use crate::edge::progress::Progress;
 use crate::memory::Memories;
 use crate::object_index::ObjectIndex;
 use crate::pod_index::PodIndex;
+use crate::service_turns::ServiceTurns;
 use crate::tell::Teller;
 use crate::turns::Turns;
 use kube::Client;
@@ -37,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) objects: ObjectIndex,
     pub(crate) memories: Memories,
     pub(crate) dirty: Dirty,
+    pub(crate) service_turns: ServiceTurns,
     pub(crate) demands: Arc<Demands>,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) teller: Teller,

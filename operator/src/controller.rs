@@ -64,6 +64,7 @@ pub async fn run(
             objects: Default::default(),
             memories: Default::default(),
             dirty: Default::default(),
+            service_turns: Default::default(),
             demands: demands.clone(),
             endpoints: endpoints.clone(),
             teller: teller.clone(),
@@ -167,6 +168,7 @@ impl Scope {
                 // Failed looks were told where they failed; what is left are clusters that went meanwhile.
                 tracing::debug!(%error, "a look was not made");
             }
+            context.service_turns.pass_on(&context.dirty);
         });
         info!(
             namespace = self.namespace.as_deref().unwrap_or("all"),
@@ -212,12 +214,14 @@ async fn apart(
 }
 
 async fn look(cluster: Arc<PackedCluster>, context: Arc<Context>) -> Result<Action, Error> {
-    // Boxed, and unpacked once more, so that those who wait are small.
-    Box::pin(async {
-        announce(&unpack(&cluster)?, &context).await;
-        Ok::<(), Error>(())
-    })
-    .await?;
+    if cluster.follows_work {
+        // Boxed, and unpacked once more, so that those who wait are small.
+        Box::pin(async {
+            announce(&unpack(&cluster)?, &context).await;
+            Ok::<(), Error>(())
+        })
+        .await?;
+    }
     let turn = context.turns.act().await;
     let key = ClusterKey::named(&cluster.metadata);
     let counted = context.progress.reconcile(key.to_string());

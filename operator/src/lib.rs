@@ -30,6 +30,7 @@ mod packed;
 mod pod_index;
 mod reconcile;
 mod scope_watch;
+mod service_turns;
 mod slim;
 mod status_patch;
 mod tell;

@@ -2,7 +2,7 @@
 //! as values they would be thousands of small allocations, three times as large, for what a look reads in some tens of
 //! microseconds.
 
-use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus};
+use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterSpec, DaskLikeClusterStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,10 +58,12 @@ impl<T> fmt::Debug for Packed<T> {
     }
 }
 
-/// A cluster, and what of its metadata finds it.
+/// A cluster, and what of it is asked before it is worked on.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedCluster {
     pub(crate) metadata: ObjectMeta,
+    /// Whether anything but its spec can change the number of its workers.
+    pub(crate) follows_work: bool,
     /// All of it but its status,
     rest: Packed<DaskLikeCluster>,
     /// which we write ourselves and remember. Most of the time both are one text.
@@ -80,6 +82,7 @@ impl PackedCluster {
                 generation: metadata.generation,
                 ..ObjectMeta::default()
             },
+            follows_work: follows_work(&cluster.spec),
             rest: Packed::new(&cluster),
             status: status.as_ref().map(Packed::new),
         }
@@ -96,6 +99,13 @@ impl PackedCluster {
             ..self.rest.unpack()?
         })
     }
+}
+
+fn follows_work(spec: &DaskLikeClusterSpec) -> bool {
+    let mut pools = spec.pools.iter();
+    spec.idle.is_some()
+        || spec.worker.autoscaling.is_some()
+        || pools.any(|pool| pool.pool.autoscaling.is_some())
 }
 
 #[cfg(test)]
@@ -125,5 +135,24 @@ mod tests {
         let keys = |c: &DaskLikeCluster| serde_json::to_string(&c.spec.worker.template).unwrap();
         assert_eq!(keys(&again), keys(&cluster));
         assert_eq!(kept.metadata.uid, cluster.metadata.uid);
+    }
+
+    #[test]
+    fn work_changes_the_number_of_workers_where_the_spec_lets_it() {
+        let follows = |spec| {
+            let cluster = json!({"apiVersion": "dasklike.dev/v1alpha1", "kind": "DaskLikeCluster",
+                "metadata": {"name": "demo"}, "spec": spec});
+            PackedCluster::new(serde_json::from_value(cluster).unwrap()).follows_work
+        };
+        assert!(!follows(
+            json!({"worker": {"replicas": 3}, "pools": [{"name": "gpu", "replicas": 1}]})
+        ));
+        assert!(follows(json!({"idle": {"afterSeconds": 60}})));
+        assert!(follows(
+            json!({"worker": {"autoscaling": {"maxReplicas": 4}}})
+        ));
+        assert!(follows(
+            json!({"pools": [{"name": "gpu", "autoscaling": {"maxReplicas": 4}}]})
+        ));
     }
 }

@@ -123,6 +123,7 @@ async fn look(
             plan: &plan,
             pods: &pods,
             before: &before,
+            service: has_service(context, &validated),
             demand: demand.as_ref(),
             refusals: &done.refusals,
             previous: &previous,
@@ -203,6 +204,12 @@ pub(crate) fn previous(cluster: &DaskLikeCluster, memory: &Memory) -> DaskLikeCl
     let written = memory.status.as_ref();
     let written = written.and_then(|(status, _)| status.unpack().ok());
     written.unwrap_or_else(|| cluster.status.clone().unwrap_or_default())
+}
+
+/// Whether the cluster's Service is there.
+pub(crate) fn has_service(context: &Context, validated: &ValidatedCluster) -> bool {
+    let service = context.objects.get(Kind::Service, &validated.key);
+    service.is_some_and(|service| !service.is_of_another(&validated.uid))
 }
 
 /// Where the scheduler is, once it answers.

@@ -4,6 +4,7 @@ use super::coord::Coord;
 use super::create::Element;
 use super::data_array::{Attrs, DataArray};
 use crate::compute::Error;
+use crate::submit::ResultBytes;
 use dasklike_graph::dtype::{DType, Scalar};
 use dasklike_graph::plan::Dim;
 use ndarray::{ArrayD, IxDyn};
@@ -19,7 +20,7 @@ pub struct Computed {
     shape: Vec<u64>,
     coords: BTreeMap<Dim, Arc<Coord>>,
     attrs: Attrs,
-    bytes: Vec<u8>,
+    bytes: ResultBytes,
 }
 
 /// Why values cannot be had in the asked form.
@@ -39,7 +40,7 @@ pub enum ValuesError {
 
 impl Computed {
     /// The result of `array` from its little-endian elements in C order.
-    pub(crate) fn new(array: &DataArray, bytes: Vec<u8>) -> Result<Computed, Error> {
+    pub(crate) fn new(array: &DataArray, bytes: ResultBytes) -> Result<Computed, Error> {
         let meta = array.meta()?;
         let needed = meta.elements() * meta.dtype.size() as u64;
         if bytes.len() as u64 != needed {

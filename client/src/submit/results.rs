@@ -1,6 +1,6 @@
 //! Results as their blocks arrive.
 
-use super::{ComputeError, OutputArray};
+use super::{ComputeError, OutputArray, ResultBytes};
 use dasklike_graph::block::{place_part, region_elements};
 use dasklike_graph::plan::OutputId;
 use dasklike_graph::stage::OutputMeta;
@@ -20,14 +20,8 @@ impl Results {
             let bytes = meta.shape.iter().fold(meta.dtype.size() as u128, |n, s| {
                 n.saturating_mul(u128::from(*s))
             });
-            let fits = usize::try_from(bytes)
-                .ok()
-                .filter(|n| Vec::<u8>::new().try_reserve_exact(*n).is_ok());
-            match fits {
-                Some(n) => Ok(OutputArray {
-                    meta,
-                    bytes: vec![0; n],
-                }),
+            match usize::try_from(bytes).ok().and_then(ResultBytes::zeros) {
+                Some(bytes) => Ok(OutputArray { meta, bytes }),
                 None => Err(ComputeError::TooLarge {
                     name: meta.name,
                     bytes,

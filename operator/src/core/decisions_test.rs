@@ -417,6 +417,7 @@ fn after(
         plan: &plan,
         pods,
         before: pods,
+        service: true,
         demand,
         refusals: &[],
         previous: &previous,

@@ -94,6 +94,12 @@ fn scheduler(cluster: &ValidatedCluster, facts: Facts<'_>) -> Judged {
     if pod.deleting {
         return no(reasons::TERMINATING, format!("pod {name} is going away"));
     }
+    if pod.is_ready() && !facts.service {
+        return match refusal(facts.refusals, &name) {
+            Some(refusal) => no(refusal.reason, said(refusal)),
+            None => no(reasons::MISSING, format!("Service {name} is being made")),
+        };
+    }
     if pod.is_ready() {
         return Judged::new(
             ConditionType::SchedulerReady,

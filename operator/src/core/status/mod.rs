@@ -46,6 +46,8 @@ pub struct Facts<'a> {
     pub pods: &'a Pods,
     /// The pods that were acted upon: those that ended are gone after it, and how they ended is told.
     pub before: &'a Pods,
+    /// Whether the scheduler's Service is there: nobody finds the scheduler without it.
+    pub service: bool,
     /// What the scheduler says.
     pub demand: Option<&'a Demand>,
     /// What the API server did not want.

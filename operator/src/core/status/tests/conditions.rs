@@ -60,6 +60,47 @@ fn a_ready_cluster_says_so() {
 }
 
 #[test]
+fn a_scheduler_that_nobody_finds_is_not_ready() {
+    let cluster = two();
+    let pods = Fleet::new(&cluster).scheduler().workers(0..2).pods;
+    let (history, previous) = (History::default(), DaskLikeClusterStatus::default());
+    let seen = Seen {
+        pods: &pods,
+        demand: None,
+        protected: false,
+        status: &previous,
+        history: &history,
+    };
+    let plan = plan(&cluster, seen, at(100));
+    let said = |refusals: &[Refusal]| {
+        let facts = Facts {
+            plan: &plan,
+            pods: &pods,
+            before: &pods,
+            service: false,
+            demand: None,
+            refusals,
+            previous: &previous,
+        };
+        let status = status(&cluster, facts, at(100));
+        assert_eq!(of(&status, ConditionType::WorkersReady).0, Truth::True);
+        let (truth, reason, message) = of(&status, ConditionType::Ready);
+        assert_eq!(truth, Truth::False);
+        format!("{reason}, {message}")
+    };
+    assert_eq!(said(&[]), "Missing, Service demo-scheduler is being made");
+    let refusal = Refusal {
+        object: "Service demo-scheduler".to_owned(),
+        reason: "QuotaExceeded",
+        message: "no more than 5".to_owned(),
+    };
+    assert_eq!(
+        said(&[refusal]),
+        "QuotaExceeded, Service demo-scheduler: no more than 5"
+    );
+}
+
+#[test]
 fn pools_are_counted_each() {
     let cluster =
         cluster(json!({"worker": {"replicas": 3}, "pools": [{"name": "gpu", "replicas": 1}]}));

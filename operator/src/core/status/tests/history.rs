@@ -136,6 +136,7 @@ fn an_end_is_told_though_its_pod_is_gone() {
         plan: &plan,
         pods: &after,
         before: &before.pods,
+        service: true,
         demand: None,
         refusals: &[],
         previous: &previous,

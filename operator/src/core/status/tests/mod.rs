@@ -34,6 +34,7 @@ fn say(
         plan: &plan,
         pods,
         before: pods,
+        service: true,
         demand,
         refusals,
         previous,
