@@ -15,6 +15,7 @@ use crate::object_index::Kind;
 use crate::packed::PackedCluster;
 use crate::reconcile::reconcile;
 use crate::scope_watch::{ClusterWatch, Synced, watch_clusters, watch_objects, watch_pods};
+use crate::service_turns::ServiceTurns;
 use crate::slim::SlimMeta;
 use crate::tell::Teller;
 use crate::turns::Turns;
@@ -50,6 +51,8 @@ pub async fn run(
     let turns = Arc::new(Turns::new(settings.concurrency, progress.clone()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let (teller, telling) = Teller::new(client.clone(), settings.identity.clone(), turns.clone());
+    // Of the looks at once, which all scopes share, each may use its part for Services.
+    let looks = usize::from(settings.concurrency) / settings.namespaces.len().max(1);
     let scopes: Vec<Scope> = match settings.namespaces.as_slice() {
         [] => vec![None],
         some => some.iter().cloned().map(Some).collect(),
@@ -64,7 +67,7 @@ pub async fn run(
             objects: Default::default(),
             memories: Default::default(),
             dirty: Default::default(),
-            service_turns: Default::default(),
+            service_turns: ServiceTurns::new(looks),
             demands: demands.clone(),
             endpoints: endpoints.clone(),
             teller: teller.clone(),

@@ -70,6 +70,8 @@ struct Shared {
     store: Mutex<Store>,
     faults: Mutex<Faults>,
     seen: Mutex<Vec<Seen>>,
+    /// Held while a Service gets its address.
+    addresses: tokio::sync::Mutex<()>,
     /// The newest resource version, so that watches wake up.
     revision: channel::Sender<u64>,
     /// Counts up when all watches are to be cut.
@@ -85,6 +87,7 @@ impl FakeApi {
                 store: Mutex::new(Store::new(clock)),
                 faults: Mutex::new(Faults::none()),
                 seen: Mutex::new(Vec::new()),
+                addresses: tokio::sync::Mutex::new(()),
                 revision: channel::Sender::new(0),
                 cut: channel::Sender::new(0),
             }),

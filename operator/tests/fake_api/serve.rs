@@ -22,6 +22,9 @@ use std::time::Duration;
 /// How long an answer takes that never comes.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a Service takes to get an address, one after the other, whoever asks.
+const ADDRESS: Duration = Duration::from_millis(50);
+
 type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// One client's way to the server.
@@ -100,7 +103,10 @@ impl Service {
             .unwrap()
             .fate(asked.verb, pages_on);
         match fate {
-            Fate::Serve => Ok(self.serve(asked, Some(life))),
+            Fate::Serve => {
+                self.give_address(asked).await;
+                Ok(self.serve(asked, Some(life)))
+            }
             Fate::Refuse(refusal) => Ok(refused(&refusal)),
             Fate::Compact(refusal) => {
                 self.api.compact();
@@ -117,6 +123,13 @@ impl Service {
                 self.serve(asked, Some(life));
                 Err(io::ErrorKind::ConnectionReset.into())
             }
+        }
+    }
+
+    async fn give_address(&self, asked: &Asked) {
+        if asked.route.label() == "services" && matches!(asked.verb, "create" | "apply") {
+            let _turn = self.api.shared.addresses.lock().await;
+            tokio::time::sleep(ADDRESS).await;
         }
     }
 

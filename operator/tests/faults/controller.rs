@@ -3,7 +3,7 @@
 
 use crate::fake_api::fault::{ALL, Fault, Faults, Life};
 use crate::fake_api::normal::normal;
-use crate::fake_api::{FakeApi, kubelet};
+use crate::fake_api::{FakeApi, Seen, kubelet};
 use dasklike_operator::clock::Clock;
 use dasklike_operator::core::demand::{Demand, PoolDemand, WorkerDemand};
 use dasklike_operator::core::health::Limits;
@@ -12,7 +12,7 @@ use dasklike_operator::demand::{Demands, Endpoints};
 use dasklike_operator::edge::progress::Progress;
 use dasklike_operator::metrics::Metrics;
 use dasklike_operator::{Settings, controller};
-use dasklike_operator_api::DaskLikeCluster;
+use dasklike_operator_api::{ConditionType, DaskLikeCluster, Truth};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -407,6 +407,45 @@ async fn a_number_that_the_work_raises_is_said_before_pods_are_made() {
     let to: Vec<i32> = told.scaling_decisions.iter().map(|d| d.to).collect();
     assert_eq!((to.first(), to.last()), (Some(&0), Some(&3)), "{to:?}");
     assert!(to.is_sorted(), "the latest first: {to:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_made_while_services_wait_for_their_addresses() {
+    const CLUSTERS: usize = 100;
+    let world = World::new([]);
+    let clusters: Api<DaskLikeCluster> = Api::namespaced(world.api.person(), "lab");
+    for number in 0..CLUSTERS {
+        let cluster = cluster(&format!("c{number}"), json!({"worker": {"replicas": 1}}));
+        clusters
+            .create(&PostParams::default(), &cluster)
+            .await
+            .unwrap();
+    }
+    world.settle("created").await;
+    let seen = world.api.take_seen();
+    let services = |seen: &[Seen]| {
+        seen.iter()
+            .filter(|s| s.resource == "services" && s.writes())
+            .count()
+    };
+    let is_pod = |s: &Seen| s.resource == "pods" && s.verb == "create";
+    let last_pod = seen.iter().rposition(is_pod).unwrap();
+    assert_eq!(seen.iter().filter(|s| is_pod(s)).count(), 2 * CLUSTERS);
+    assert_eq!(services(&seen), CLUSTERS);
+    // Each takes as long as dozens of pods.
+    let before = services(&seen[..last_pod]);
+    assert!(
+        before < CLUSTERS / 4,
+        "{before} Services were made before the last pod"
+    );
+    for cluster in clusters.list(&ListParams::default()).await.unwrap() {
+        let conditions = cluster.status.unwrap().conditions;
+        let ready = conditions
+            .iter()
+            .find(|c| c.type_ == ConditionType::Ready)
+            .unwrap();
+        assert_eq!(ready.status, Truth::True, "{}", ready.message);
+    }
 }
 
 #[tokio::test(start_paused = true)]
