@@ -26,7 +26,6 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::runtime;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use kube::runtime::reflector::{ObjectRef, store};
 use kube::runtime::watcher;
@@ -168,13 +167,11 @@ impl Scope {
             Config::default().concurrency(WAITING),
         )
         .for_each(|result| async move {
-            if let Err(error) = &result {
+            if let Err(error) = result {
                 // Failed looks were told where they failed; what is left are clusters that went meanwhile.
                 tracing::debug!(%error, "a look was not made");
             }
-            if let Some(key) = looked_at(&result) {
-                context.service_turns.ended(&key, &context.dirty);
-            }
+            context.service_turns.pass_on(&context.dirty);
         });
         info!(
             namespace = self.namespace.as_deref().unwrap_or("all"),
@@ -207,21 +204,6 @@ fn queue(
     })
 }
 
-/// The cluster of a look that has ended, or that was not made because the cluster is gone.
-fn looked_at<Q: std::error::Error>(
-    result: &Result<(ObjectRef<PackedCluster>, Action), runtime::controller::Error<Error, Q>>,
-) -> Option<ClusterKey> {
-    use runtime::controller::Error::{ObjectNotFound, ReconcilerFailed};
-    let (namespace, name) = match result {
-        Ok((object, _)) => (&object.namespace, &object.name),
-        Err(ObjectNotFound(object) | ReconcilerFailed(_, object)) => {
-            (&object.namespace, &object.name)
-        }
-        Err(_) => return None,
-    };
-    Some(ClusterKey::new(namespace.as_deref()?, name))
-}
-
 /// A task of its own, so that a step of one look wakes this look alone. Who drops it ends it.
 async fn apart(
     look: impl Future<Output = Result<Action, Error>> + Send + 'static,
@@ -243,11 +225,8 @@ async fn look(cluster: Arc<PackedCluster>, context: Arc<Context>) -> Result<Acti
         })
         .await?;
     }
+    let turn = context.turns.act().await;
     let key = ClusterKey::named(&cluster.metadata);
-    let turn = match context.service_turns.expects(&key) {
-        true => None,
-        false => context.turns.act().await,
-    };
     let counted = context.progress.reconcile(key.to_string());
     let again = Box::pin(async { reconcile(&unpack(&cluster)?, &context).await }).await;
     counted.end(match &again {
