@@ -1,5 +1,5 @@
 //! Memory of results. Large ones ask for huge pages: in small ones a result of 134 MB costs 33,000 page faults, which take
-//! as long as writing it does.
+//! longer than writing it does.
 
 use memmap2::MmapMut;
 use std::fmt;
