@@ -156,6 +156,7 @@ fn pool_message(name: &str, pool: &PoolDemand, now: Instant) -> pb::PoolDemand {
         // Workers keep nothing between tasks: what they compute leaves with the commit.
         held_bytes: 0,
         workers: workers.collect(),
+        done_tasks: pool.done,
     }
 }
 

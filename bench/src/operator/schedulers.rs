@@ -246,6 +246,7 @@ fn demand(cluster: &str, work: Work) -> Demand {
         blocked_tasks: 0,
         queue_seconds: 1000.0,
         held_bytes: 0,
+        done_tasks: 0,
         workers: (0..10).map(worker).collect(),
     };
     Demand {

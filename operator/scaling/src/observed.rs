@@ -75,6 +75,10 @@ pub struct Demand {
     /// Bytes of results that the workers hold.
     #[serde(default)]
     pub held_bytes: u64,
+    /// Tasks that were done since the scheduler started, so that it shows that some were though others came. Always 0:
+    /// it does not tell.
+    #[serde(default)]
+    pub done_tasks: u64,
 }
 
 /// Seconds of one slot: finite and not negative.

@@ -119,6 +119,7 @@ fn work(pool: &PoolDemand) -> dasklike_scaling::Demand {
         blocked_tasks: pool.blocked_tasks,
         queue_seconds: SlotSeconds::new(pool.queue_seconds),
         held_bytes: pool.held_bytes,
+        done_tasks: pool.done_tasks,
     }
 }
 

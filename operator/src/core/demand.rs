@@ -31,6 +31,8 @@ pub struct PoolDemand {
     pub queue_seconds: f64,
     /// Bytes of results that this pool's workers hold.
     pub held_bytes: u64,
+    /// Tasks done since the scheduler started; always 0 where it does not tell.
+    pub done_tasks: u64,
     /// By the worker's name, which is its pod's.
     pub workers: BTreeMap<String, WorkerDemand>,
 }
@@ -85,6 +87,7 @@ impl PoolDemand {
             || self.blocked_tasks != earlier.blocked_tasks
             || self.queue_seconds != earlier.queue_seconds
             || self.held_bytes != earlier.held_bytes
+            || self.done_tasks != earlier.done_tasks
             || self.workers.len() != earlier.workers.len()
             || self.workers.iter().zip(&earlier.workers).any(
                 |((name, worker), (other_name, other))| {

@@ -39,6 +39,7 @@ impl State {
             return;
         };
         debug_assert_eq!(run.phase, Phase::Running);
+        let mut done = 0;
         for (a, range) in commit.ranges {
             if !w.take(a, range.clone(), self.now) {
                 return self.broken(
@@ -50,6 +51,7 @@ impl State {
             let n = range.end - range.start;
             run.assigned -= n;
             run.done += n;
+            done += n;
             run.cells.update(&range, |c, n| {
                 c.assigned -= n;
                 c.done += n;
@@ -74,6 +76,7 @@ impl State {
             .entry(run.op)
             .or_default()
             .add(&commit.stats);
+        *self.totals.done_in.entry(job.pool.clone()).or_default() += done;
         out.extend(record.map(|record| Effect::Journal { job: id, record }));
         self.keep_spans(worker, id, sid, commit.now, commit.spans);
         self.room.insert(worker);

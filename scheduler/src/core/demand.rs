@@ -23,6 +23,8 @@ pub struct Demand {
 pub struct PoolDemand {
     /// Its tasks.
     pub queue: Queue,
+    /// Tasks done since the scheduler started.
+    pub done: u64,
     /// Its connected workers, by name. One that has connected anew before its old connection is known to be lost is
     /// there once.
     pub workers: BTreeMap<String, WorkerDemand>,
@@ -57,6 +59,9 @@ impl State {
                 idle_since: worker.idle_since,
             };
             pool.workers.insert(worker.hello.name.clone(), demand);
+        }
+        for (name, pool) in &mut pools {
+            pool.done = self.totals.done_in.get(name).copied().unwrap_or(0);
         }
         let unfinished = self.jobs.values().filter(|j| j.state.is_live()).count();
         Demand {

@@ -168,6 +168,8 @@ pub struct Queue {
 pub struct Totals {
     /// What committed tiles cost, by kind.
     pub done: BTreeMap<OpKind, TaskStats>,
+    /// Tasks done, by pool.
+    pub done_in: BTreeMap<PoolName, u64>,
     /// Tasks that failed, by kind of stage.
     pub failed: BTreeMap<OpKind, u64>,
     /// Tasks presumed started that a lost worker had.

@@ -15,6 +15,7 @@ fn demand(ready: u64, running: u64, blocked: u64, seconds: f64) -> Option<Demand
         blocked_tasks: blocked,
         queue_seconds: SlotSeconds::new(seconds),
         held_bytes: 0,
+        done_tasks: 0,
     })
 }
 

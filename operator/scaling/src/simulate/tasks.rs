@@ -31,6 +31,7 @@ pub(super) struct Tasks {
     ready: VecDeque<Task>,
     running: u64,
     blocked: u64,
+    done: u64,
     /// Tasks that are not done, by kind.
     left: BTreeMap<Kind, u64>,
     pub(super) estimates: Estimates,
@@ -79,6 +80,7 @@ impl Tasks {
 
     pub(super) fn done(&mut self, task: Task, now: Micros) {
         self.running -= 1;
+        self.done += 1;
         self.estimates.learn(task.kind, task.takes);
         if let Some(left) = self.left.get_mut(&task.kind) {
             *left -= 1;
@@ -103,6 +105,7 @@ impl Tasks {
             blocked_tasks: self.blocked,
             queue_seconds: SlotSeconds::new(self.left.iter().map(seconds).sum()),
             held_bytes: 0,
+            done_tasks: self.done,
         }
     }
 

@@ -26,6 +26,7 @@ fn pool(said: pb::PoolDemand) -> (String, Box<PoolDemand>) {
         blocked_tasks: said.blocked_tasks,
         queue_seconds: finite(said.queue_seconds),
         held_bytes: said.held_bytes,
+        done_tasks: said.done_tasks,
         workers: said.workers.into_iter().map(worker).collect(),
     };
     (said.pool, Box::new(demand))
@@ -62,6 +63,7 @@ mod tests {
                 pool: "gpu".into(),
                 ready_tasks: 4,
                 queue_seconds: f64::NAN,
+                done_tasks: 7,
                 workers: vec![pb::WorkerDemand {
                     name: "demo-gpu-0".into(),
                     slots: 2,
@@ -93,6 +95,7 @@ mod tests {
         let demand = demand(said(1, 0.0), Timestamp::UNIX_EPOCH);
         assert_eq!(demand.queue_tasks(), 4);
         assert_eq!(demand.pools["gpu"].queue_seconds, 0.0);
+        assert_eq!(demand.pools["gpu"].done_tasks, 7);
         assert_eq!(demand.worker("demo-gpu-0").map(|w| w.busy_slots), Some(1));
     }
 }

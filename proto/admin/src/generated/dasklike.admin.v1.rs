@@ -68,6 +68,9 @@ pub struct PoolDemand {
     /// Connected workers, by name.
     #[prost(message, repeated, tag = "7")]
     pub workers: ::prost::alloc::vec::Vec<WorkerDemand>,
+    /// Tasks done since the scheduler started.
+    #[prost(uint64, tag = "8")]
+    pub done_tasks: u64,
 }
 /// A connected worker.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -79,7 +79,10 @@ fn demand_says_what_waits_where_and_since_when_nothing_does() {
     let effects = b.connect_to(2, "big");
     let runs = b.state.demand();
     let queue = runs.pools[&big].queue;
-    assert_eq!(queue.ready + queue.running, 50);
+    assert_eq!(
+        (queue.ready + queue.running, runs.pools[&big].done),
+        (50, 0)
+    );
     assert!(queue.running > 0 && queue.seconds > 0.0);
     let worker = runs.pools[&big].workers["w2"];
     assert_eq!(
@@ -96,6 +99,7 @@ fn demand_says_what_waits_where_and_since_when_nothing_does() {
     });
     let done = b.state.demand();
     assert_eq!((done.unfinished_jobs, done.idle_since), (0, end));
+    assert_eq!((done.pools[&big].done, done.pools[&default].done), (50, 0));
     let worker = done.pools[&big].workers["w2"];
     assert_eq!(
         (worker.busy_slots, worker.draining, worker.idle_since),
