@@ -7,6 +7,7 @@ use crate::run::say;
 use crate::{images, venv};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -52,6 +53,18 @@ impl Bench {
                 let kubeconfig = kubernetes::up()?;
                 images::build_and_load(&[], None)?;
                 Ok(Some(kubeconfig))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The peer that it is measured beside, if that is a program, as an argument.
+    fn peer(self) -> Result<Option<OsString>> {
+        match self {
+            Bench::Operator => {
+                let mut argument = OsString::from("--kuberay=");
+                argument.push(kubernetes::kuberay()?);
+                Ok(Some(argument))
             }
             _ => Ok(None),
         }
@@ -118,6 +131,7 @@ pub(crate) fn run_all(names: &[Bench]) -> Result<()> {
         }
         let status = measure
             .args(bench.arguments().unwrap_or(&[&name]))
+            .args(bench.peer()?)
             .env("DASKLIKE_PEERS_PYTHON", &python)
             .current_dir(root()?)
             .stdout(Stdio::from(output))

@@ -181,7 +181,8 @@ pub(crate) async fn delete_namespace(namespaces: &Api<Namespace>, name: &str) ->
     .await
 }
 
-async fn wait<F: Future<Output = Result<bool>>>(
+/// Waits until something holds.
+pub(crate) async fn wait<F: Future<Output = Result<bool>>>(
     what: &str,
     mut holds: impl FnMut() -> F,
 ) -> Result<()> {

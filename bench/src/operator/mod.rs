@@ -5,8 +5,10 @@
 //! client creates in another namespace, in the same run and with as many requests in flight.
 
 mod bare;
+mod child;
 mod clusters;
 pub(crate) mod follow;
+mod kuberay;
 mod pods;
 mod process;
 mod schedulers;
@@ -17,10 +19,12 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use clusters::Clusters;
 use kube::Client;
+use kuberay::{Size, Taken};
 use pods::PodCount;
 use process::{Operator, OperatorProcess};
 use schedulers::Work;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Clusters that are scaled, one after the other.
@@ -83,6 +87,9 @@ pub(crate) struct OperatorArgs {
     /// The schedulers have work, and say once a second how much; without it they have none, and are silent
     #[arg(long)]
     working: bool,
+    /// KubeRay's operator, to be measured on clusters of the same size; the definitions of its resources must be there
+    #[arg(long)]
+    kuberay: Option<PathBuf>,
     #[command(flatten)]
     operator: OperatorProcess,
 }
@@ -112,7 +119,7 @@ async fn measure(args: &OperatorArgs) -> Result<()> {
     if outcome.is_err() {
         operator.show_log();
     }
-    let mut report = outcome?;
+    let (mut report, taken) = outcome?;
     if let Some(scripted) = &scripted {
         report.fact(
             "schedulers",
@@ -121,6 +128,14 @@ async fn measure(args: &OperatorArgs) -> Result<()> {
     }
     drop(operator);
     clusters.remove(&client).await?;
+    if let Some(program) = &args.kuberay {
+        let size = Size {
+            clusters: args.clusters,
+            workers: args.workers,
+            settled: Duration::from_secs(args.settled_seconds),
+        };
+        kuberay::compare(program, &args.operator, size, taken, &mut report).await?;
+    }
     report.print()
 }
 
@@ -129,7 +144,7 @@ async fn with_operator(
     client: &Client,
     clusters: &Clusters,
     operator: &Operator,
-) -> Result<Report> {
+) -> Result<(Report, Taken)> {
     let pods = args.clusters * (1 + args.workers);
     let targets = Targets::of(args);
     let mut until = Until::watch(args, client, clusters.namespace()).await?;
@@ -195,7 +210,11 @@ async fn with_operator(
         let peak = operator.usage()?.peak_megabytes;
         report.figure("and with that", peak, " MB", Target::None);
     }
-    Ok(report)
+    let taken = Taken {
+        exist: until.exist,
+        cpu: busy.cpu,
+    };
+    Ok((report, taken))
 }
 
 /// Seconds until the pods of a namespace are there.

@@ -1,20 +1,19 @@
 //! The operator as a process of its own: started, asked, measured.
 
-use crate::machine::field;
+use super::child::{Process, Usage};
 use crate::programs;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// The port of its metrics.
 const HTTP_PORT: u16 = 18_080;
-const NAMESPACE: &str = "default";
+/// The namespace of its Lease.
+pub(crate) const NAMESPACE: &str = "default";
 const LEASE: &str = "dasklike-operator-bench";
 
 /// Which operator, and on which cluster.
@@ -44,15 +43,6 @@ impl OperatorProcess {
     }
 }
 
-/// What it used.
-#[derive(Clone, Copy)]
-pub(crate) struct Usage {
-    /// Processor time, user and system.
-    pub(crate) cpu: Duration,
-    /// The most memory that it had at any time.
-    pub(crate) peak_megabytes: f64,
-}
-
 /// A moment of rest.
 pub(crate) struct Settled {
     pub(crate) usage: Usage,
@@ -61,8 +51,7 @@ pub(crate) struct Settled {
 
 /// The process, which ends with this.
 pub(crate) struct Operator {
-    child: Child,
-    folder: TempDir,
+    process: Process,
     led_after: Duration,
     http: reqwest::Client,
 }
@@ -74,12 +63,9 @@ impl Operator {
             Some(path) => Command::new(path),
             None => programs::operator()?,
         };
-        remove_old_lease(args).await?;
-        let folder = tempfile::tempdir().context("cannot make a folder for the operator's log")?;
-        let log =
-            File::create(folder.path().join("log")).context("cannot make the operator's log")?;
+        remove_lease(&args.client().await?, LEASE).await?;
         let began = Instant::now();
-        let child = command
+        command
             .args([
                 "run",
                 "--identity",
@@ -95,15 +81,9 @@ impl Operator {
                 "--http-port",
                 &HTTP_PORT.to_string(),
             ])
-            .env("KUBECONFIG", &args.kubeconfig)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(log))
-            .spawn()
-            .context("cannot start the operator")?;
+            .env("KUBECONFIG", &args.kubeconfig);
         let mut operator = Operator {
-            child,
-            folder,
+            process: Process::start(&mut command)?,
             led_after: Duration::ZERO,
             http: reqwest::Client::new(),
         };
@@ -121,10 +101,7 @@ impl Operator {
                 self.led_after = began.elapsed();
                 return Ok(());
             }
-            if let Some(status) = self.child.try_wait()? {
-                self.show_log();
-                bail!("the operator ended: {status}");
-            }
+            self.process.still_runs()?;
             if began.elapsed() > Duration::from_secs(30) {
                 self.show_log();
                 bail!("the operator does not lead after 30 s");
@@ -140,32 +117,12 @@ impl Operator {
 
     /// Shows the last of what it said.
     pub(crate) fn show_log(&self) {
-        let text = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        for line in &lines[lines.len().saturating_sub(40)..] {
-            eprintln!("operator: {line}");
-        }
+        self.process.show_log();
     }
 
     /// What it used so far.
     pub(crate) fn usage(&self) -> Result<Usage> {
-        let folder = format!("/proc/{}", self.child.id());
-        let peak = field(&format!("{folder}/status"), "VmHWM").context("the operator has ended")?;
-        let kilobytes: f64 = peak.trim_end_matches(" kB").parse()?;
-        let stat = std::fs::read_to_string(format!("{folder}/stat"))?;
-        // The fields after the program's name, which may hold spaces: user and system time are the 12th and 13th.
-        let after = stat
-            .rsplit_once(") ")
-            .context("/proc/PID/stat has a name")?
-            .1;
-        let ticks = after.split(' ').skip(11).take(2).map(str::parse::<u64>);
-        let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
-        Ok(Usage {
-            cpu: Duration::from_secs_f64(
-                ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
-            ),
-            peak_megabytes: kilobytes / 1000.0,
-        })
+        self.process.usage()
     }
 
     /// Waits until it has made no request for five seconds.
@@ -214,20 +171,12 @@ impl Operator {
     }
 }
 
-impl Drop for Operator {
-    fn drop(&mut self) {
-        // It may have ended already; there is nothing to hand over.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-async fn remove_old_lease(args: &OperatorProcess) -> Result<()> {
-    let client = args.client().await?;
+/// Removes the Lease of an operator that has ended, which the next would wait for.
+pub(crate) async fn remove_lease(client: &Client, name: &str) -> Result<()> {
     let leases: kube::Api<k8s_openapi::api::coordination::v1::Lease> =
-        kube::Api::namespaced(client, NAMESPACE);
+        kube::Api::namespaced(client.clone(), NAMESPACE);
     match leases
-        .delete(LEASE, &kube::api::DeleteParams::default())
+        .delete(name, &kube::api::DeleteParams::default())
         .await
     {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod check;
+mod kuberay;
 mod kwok;
 mod layout;
 mod network;
@@ -117,6 +118,11 @@ pub(crate) fn up_with_fake_nodes(nodes: u32) -> Result<PathBuf> {
     let kubeconfig = up()?;
     kwok::ensure(&Layout::new()?, nodes)?;
     Ok(kubeconfig)
+}
+
+/// KubeRay's operator, a peer to measure beside ours, and in the running cluster what it needs to work.
+pub(crate) fn kuberay() -> Result<PathBuf> {
+    kuberay::ensure(&Layout::new()?)
 }
 
 /// Whether our own cluster runs.

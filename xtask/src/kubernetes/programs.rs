@@ -12,8 +12,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A folder of `tests/kubernetes` with a `go.mod`. Programs that are released together share one; others do
-/// not, so that what one needs does not move what another needs.
+/// A folder with a `go.mod`. Programs that are released together share one; others do not, so that what one needs does
+/// not move what another needs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Module {
     Kubernetes,
@@ -21,6 +21,7 @@ enum Module {
     CoreDns,
     Helm,
     Kwok,
+    Kuberay,
 }
 
 impl Module {
@@ -31,6 +32,7 @@ impl Module {
             Module::CoreDns => "coredns",
             Module::Helm => "helm",
             Module::Kwok => "kwok",
+            Module::Kuberay => "kuberay",
         }
     }
 
@@ -42,12 +44,17 @@ impl Module {
             Module::CoreDns => "github.com/coredns/coredns",
             Module::Helm => "helm.sh/helm/v3",
             Module::Kwok => "sigs.k8s.io/kwok",
+            Module::Kuberay => "github.com/ray-project/kuberay/ray-operator",
         }
     }
 
     /// The folder of its `go.mod` in the checkout.
     fn source(self) -> Result<PathBuf> {
-        Ok(root()?.join("tests/kubernetes").join(self.folder()))
+        let parent = match self {
+            Module::Kuberay => "bench/peers",
+            _ => "tests/kubernetes",
+        };
+        Ok(root()?.join(parent).join(self.folder()))
     }
 
     /// The folder in the cache for what is built from just these pinned versions.
@@ -113,6 +120,7 @@ pub(crate) enum Program {
     Coredns,
     Helm,
     Kwok,
+    Kuberay,
 }
 
 impl Program {
@@ -122,6 +130,7 @@ impl Program {
             Program::Coredns => Module::CoreDns,
             Program::Helm => Module::Helm,
             Program::Kwok => Module::Kwok,
+            Program::Kuberay => Module::Kuberay,
             _ => Module::Kubernetes,
         }
     }
@@ -138,6 +147,7 @@ impl Program {
             Program::Coredns => "github.com/coredns/coredns",
             Program::Helm => "helm.sh/helm/v3/cmd/helm",
             Program::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
+            Program::Kuberay => "github.com/ray-project/kuberay/ray-operator",
         }
     }
 
