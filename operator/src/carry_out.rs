@@ -8,7 +8,7 @@ use crate::core::scheduler::SchedulerPlan;
 use crate::core::status::Refusal;
 use crate::error::{Error, is};
 use crate::object_index::is_owned;
-use crate::slim::SlimPod;
+use crate::slim::{SlimPod, for_metadata};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, stream};
@@ -166,6 +166,7 @@ fn create(namespace: &str, pod: &Pod) -> Result<http::Request<Vec<u8>>, kube::Er
     let body = serde_json::to_vec(pod).map_err(kube::Error::SerdeError)?;
     kube::core::Request::new(Pod::url_path(&(), Some(namespace)))
         .create(&PostParams::default(), body)
+        .map(for_metadata)
         .map_err(kube::Error::BuildRequest)
 }
 

@@ -3,6 +3,7 @@
 
 use crate::packed::PackedCluster;
 use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterSpec, DaskLikeClusterStatus};
+use http::{HeaderValue, Request, header};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
@@ -13,7 +14,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// An object's metadata alone.
+/// Kubernetes' name for an object without its spec and status.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// An object's metadata alone, and all that the API server is asked for.
 #[derive(Deserialize)]
 #[serde(bound = "")]
 pub(crate) struct SlimMeta<K> {
@@ -109,9 +113,18 @@ impl<K> fmt::Debug for SlimMeta<K> {
     }
 }
 
+/// The same request, of whose answer only the metadata are wanted: most of an object that was just written is what was
+/// sent.
+pub(crate) fn for_metadata(mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
+    request
+        .headers_mut()
+        .insert(header::ACCEPT, HeaderValue::from_static(METADATA));
+    request
+}
+
 /// It has the place of another resource in the API.
 macro_rules! resource_of {
-    ($whole:ty, $slim:ty $(, $generic:ident)?) => {
+    ($whole:ty, $slim:ty, metadata: $metadata:literal $(, $generic:ident)?) => {
         impl$(<$generic: Resource<DynamicType = ()>>)? Resource for $slim {
             type DynamicType = ();
             type Scope = <$whole as Resource>::Scope;
@@ -132,6 +145,10 @@ macro_rules! resource_of {
                 <$whole>::plural(&())
             }
 
+            fn metadata_api() -> bool {
+                $metadata
+            }
+
             fn meta(&self) -> &ObjectMeta {
                 &self.metadata
             }
@@ -143,7 +160,7 @@ macro_rules! resource_of {
     };
 }
 
-resource_of!(Pod, SlimPod);
-resource_of!(DaskLikeCluster, SlimCluster);
-resource_of!(DaskLikeCluster, PackedCluster);
-resource_of!(K, SlimMeta<K>, K);
+resource_of!(Pod, SlimPod, metadata: false);
+resource_of!(DaskLikeCluster, SlimCluster, metadata: false);
+resource_of!(DaskLikeCluster, PackedCluster, metadata: false);
+resource_of!(K, SlimMeta<K>, metadata: true, K);

@@ -6,11 +6,13 @@ use crate::core::status::{Write, writing};
 use crate::error::{Error, is};
 use crate::memory::Memory;
 use crate::packed::Packed;
-use crate::slim::SlimMeta;
+use crate::slim::for_metadata;
 use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus};
 use jiff::Timestamp;
-use kube::Api;
+use kube::Resource;
 use kube::api::{Patch, PatchParams};
+use kube::core::Request;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 /// Writes `next` over `previous` if that is worth a request now. Otherwise says when it will be.
@@ -42,17 +44,18 @@ pub(crate) async fn write_status(
         },
     };
     let body = json!({"status": change});
-    // Of the answer only that it came is of interest.
-    let api: Api<SlimMeta<DaskLikeCluster>> =
-        Api::namespaced(context.client.clone(), &key.namespace);
     let params = PatchParams {
         field_manager: Some(crate::FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    match api
-        .patch_status(&key.name, &params, &Patch::Merge(&body))
-        .await
-    {
+    // As `Api::patch_status`, of whose answer only that it came is of interest.
+    let place = Request::new(DaskLikeCluster::url_path(&(), Some(&key.namespace)));
+    let request = place.patch_subresource("status", &key.name, &params, &Patch::Merge(&body));
+    let answer = match request.map(for_metadata) {
+        Ok(request) => context.client.request::<IgnoredAny>(request).await,
+        Err(error) => Err(kube::Error::BuildRequest(error)),
+    };
+    match answer {
         Ok(_) => {
             memory.status = Some((Packed::new(next), now));
             memory.doubtful = None;
