@@ -4,6 +4,10 @@
 //! [`SNAPSHOT_VERSION`]: fields may be added, a changed meaning raises the number. Instants are microseconds since
 //! the Unix epoch and durations are microseconds, unless a name says otherwise; sizes are bytes.
 
+mod plan_graph;
+
+pub use plan_graph::{PassFormula, PlanGraph, PlanNode, PlanNodeKind};
+
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -435,56 +439,6 @@ pub struct Interval {
     pub decode_us: u64,
     /// Computing.
     pub compute_us: u64,
-}
-
-/// The plan as a picture: nodes in layers are laid out by the page.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct PlanGraph {
-    /// The nodes; an edge names them by `id`.
-    pub nodes: Vec<PlanNode>,
-    /// `(from, to)`, the way of the data.
-    pub edges: Vec<(u32, u32)>,
-    /// What each pass evaluates, as text.
-    pub formulas: Vec<PassFormula>,
-    /// What lowering did, in words.
-    pub notes: Vec<String>,
-}
-
-/// What one fused pass evaluates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PassFormula {
-    /// The stage's number.
-    pub stage: u32,
-    /// One assignment a line.
-    pub lines: Vec<String>,
-    /// What leaves the pass, such as `mean of x over y, x`.
-    pub results: Vec<String>,
-}
-
-/// A node of the plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PlanNode {
-    /// Its number.
-    pub id: u32,
-    /// A short first line: the operation.
-    pub label: String,
-    /// More, such as dtype and shape; may be empty.
-    pub detail: String,
-    /// Which colour it has.
-    pub kind: PlanNodeKind,
-    /// The stage that computes it, if it is known.
-    pub stage: Option<u32>,
-}
-
-/// The kind of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum PlanNodeKind {
-    Source,
-    Fused,
-    Reduce,
-    Output,
 }
 
 impl Default for Snapshot {

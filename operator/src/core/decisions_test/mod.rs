@@ -1,13 +1,13 @@
 //! Tables of what is done about pods: scaled, rolled, replaced, suspended, put to sleep.
 
-use super::cluster::ValidatedCluster;
-use super::demand::{Demand, WorkerDemand};
-use super::observed::{Phase, Pods, Termination};
-use super::plan::{History, Plan, Seen, plan};
-use super::scheduler::SchedulerPlan;
-use super::sizing::Mode;
-use super::status::{Facts, status};
-use super::testing::{Fleet, at, cluster, demand};
+mod idle;
+
+use crate::core::cluster::ValidatedCluster;
+use crate::core::demand::{Demand, WorkerDemand};
+use crate::core::observed::{Phase, Pods, Termination};
+use crate::core::plan::{History, Plan, Seen, plan};
+use crate::core::scheduler::SchedulerPlan;
+use crate::core::testing::{Fleet, at, cluster, demand};
 use dasklike_operator_api::DaskLikeClusterStatus;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -400,89 +400,6 @@ fn a_drain_has_its_time() {
     let fleet = Fleet::new(&cluster).scheduler().workers(0..1);
     let plan = decide(&cluster, &fleet.pods, None);
     assert_eq!(plan.deletes().next().unwrap().grace_seconds, Some(42));
-}
-
-fn sleeper(action: &str) -> ValidatedCluster {
-    cluster(json!({"idle": {"afterSeconds": 60, "action": action}, "worker": {"replicas": 2}}))
-}
-
-fn after(
-    cluster: &ValidatedCluster,
-    pods: &Pods,
-    demand: Option<&Demand>,
-) -> DaskLikeClusterStatus {
-    let previous = DaskLikeClusterStatus::default();
-    let plan = decide(cluster, pods, demand);
-    let facts = Facts {
-        plan: &plan,
-        pods,
-        before: pods,
-        service: true,
-        demand,
-        refusals: &[],
-        previous: &previous,
-    };
-    status(cluster, facts, at(100))
-}
-
-#[test]
-fn a_cluster_without_work_falls_asleep_and_wakes_for_a_job() {
-    let cluster = sleeper("ScaleToZero");
-    let pods = Fleet::new(&cluster).scheduler().workers(0..2).pods;
-    let idle_since = |since: i64| demand(0, Some(since), &[]);
-    let working = demand(1, None, &[]);
-    let soon = decide(&cluster, &pods, Some(&idle_since(41)));
-    assert_eq!(told(&soon), "");
-    assert_eq!(
-        soon.recheck_at,
-        Some(at(101)),
-        "it is looked at when its time is over"
-    );
-    let asleep = idle_since(40);
-    assert_eq!(
-        told(&decide(&cluster, &pods, Some(&asleep))),
-        "-0:Idle -1:Idle"
-    );
-    let status = after(&cluster, &pods, Some(&asleep));
-    let none = Fleet::new(&cluster).scheduler().pods;
-    let later = |demand: Option<&Demand>, status: &DaskLikeClusterStatus| {
-        let history = History::new();
-        let seen = Seen {
-            pods: &none,
-            demand,
-            protected: false,
-            status,
-            history: &history,
-        };
-        told(&plan(&cluster, seen, at(100)))
-    };
-    assert_eq!(later(None, &status), "", "silence does not wake it");
-    assert_eq!(
-        later(Some(&idle_since(99)), &status),
-        "",
-        "nor does a restarted scheduler"
-    );
-    assert_eq!(later(Some(&working), &status), "+0 +1", "a job does");
-    let edited = DaskLikeClusterStatus {
-        observed_generation: Some(0),
-        ..status
-    };
-    assert_eq!(
-        later(Some(&idle_since(99)), &edited),
-        "+0 +1",
-        "an edit starts the clock's rule anew"
-    );
-}
-
-#[test]
-fn silence_is_not_idleness() {
-    let cluster = sleeper("Delete");
-    let pods = Fleet::new(&cluster).scheduler().workers(0..2).pods;
-    assert!(!decide(&cluster, &pods, None).delete_cluster);
-    let idle = demand(0, Some(0), &[]);
-    let plan = decide(&cluster, &pods, Some(&idle));
-    assert!(plan.delete_cluster);
-    assert_eq!(plan.sizing.mode, Mode::IdleDelete { since: at(0) });
 }
 
 #[test]
