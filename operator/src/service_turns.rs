@@ -4,7 +4,7 @@
 
 use crate::core::names::ClusterKey;
 use crate::dirty::Dirty;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The turns that there are, and who waits for one.
@@ -16,7 +16,9 @@ pub(crate) struct ServiceTurns {
 #[derive(Debug)]
 struct Inner {
     free: usize,
-    waiting: BTreeSet<ClusterKey>,
+    /// And since which asking: the first goes first, however often it asks again.
+    waiting: BTreeMap<ClusterKey, u64>,
+    asked: u64,
 }
 
 /// A turn, which lasts until it is dropped and then goes to the next.
@@ -35,7 +37,8 @@ impl ServiceTurns {
         ServiceTurns {
             inner: Mutex::new(Inner {
                 free: (looks / 4).max(1),
-                waiting: BTreeSet::new(),
+                waiting: BTreeMap::new(),
+                asked: 0,
             }),
         }
     }
@@ -48,7 +51,9 @@ impl ServiceTurns {
     ) -> Option<ServiceTurn<'a>> {
         let mut inner = self.lock();
         if inner.free == 0 {
-            inner.waiting.insert(key.clone());
+            let now = inner.asked;
+            inner.asked += 1;
+            inner.waiting.entry(key.clone()).or_insert(now);
             return None;
         }
         inner.free -= 1;
@@ -61,10 +66,12 @@ impl ServiceTurns {
     pub(crate) fn pass_on(&self, dirty: &Dirty) {
         let mut inner = self.lock();
         for _ in 0..inner.free {
-            match inner.waiting.pop_first() {
-                Some(key) => dirty.mark(key),
-                None => return,
-            }
+            let first = inner.waiting.iter().min_by_key(|(_, asked)| **asked);
+            let Some(key) = first.map(|(key, _)| key.clone()) else {
+                return;
+            };
+            inner.waiting.remove(&key);
+            dirty.mark(key);
         }
     }
 
@@ -92,21 +99,21 @@ mod tests {
         let marked = || dirty.take().now_or_never().unwrap_or_default();
         let take = |number| turns.take(&key(number), &dirty);
         let mut taken: Vec<_> = (0..4).map(|n| take(n).unwrap()).collect();
-        for number in [7, 8, 9, 8] {
+        for number in [9, 7, 8, 9] {
             assert!(take(number).is_none());
         }
         turns.pass_on(&dirty);
         assert!(marked().is_empty(), "none is free");
         taken.pop();
-        assert_eq!(marked(), [key(7)].into());
+        assert_eq!(marked(), [key(9)].into(), "it asked first");
         // It is gone, say: its look never comes, but another's does.
         turns.pass_on(&dirty);
-        assert_eq!(marked(), [key(8)].into());
-        let _eighth = take(8).unwrap();
+        assert_eq!(marked(), [key(7)].into());
+        let _seventh = take(7).unwrap();
         turns.pass_on(&dirty);
         assert!(marked().is_empty(), "none is free again");
         taken.clear();
-        assert_eq!(marked(), [key(9)].into());
+        assert_eq!(marked(), [key(8)].into());
         turns.pass_on(&dirty);
         assert!(marked().is_empty(), "nobody waits");
     }

@@ -126,8 +126,14 @@ impl Service {
         }
     }
 
+    /// A Service that is there has one.
     async fn give_address(&self, asked: &Asked) {
-        if asked.route.label() == "services" && matches!(asked.verb, "create" | "apply") {
+        let there = || {
+            let found = self.api.with_store(|store| list::get(store, &asked.route));
+            found.is_ok()
+        };
+        if asked.route.label() == "services" && matches!(asked.verb, "create" | "apply") && !there()
+        {
             let _turn = self.api.shared.addresses.lock().await;
             tokio::time::sleep(ADDRESS).await;
         }
