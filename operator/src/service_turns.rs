@@ -16,7 +16,7 @@ pub(crate) struct ServiceTurns {
 #[derive(Debug)]
 struct Inner {
     free: usize,
-    /// And since which asking: the first goes first, however often it asks again.
+    /// Who waits, with the number of its first asking: that keeps its place, however often it is looked at meanwhile.
     waiting: BTreeMap<ClusterKey, u64>,
     asked: u64,
 }

@@ -58,7 +58,11 @@ pub(crate) async fn compare(
         .create(&PostParams::default(), &namespace)
         .await?;
     let operator = start(program, process, &client).await?;
-    let outcome = measure(&client, &operator, size, ours, report).await;
+    let outcome = async {
+        leads(&client, &operator).await?;
+        measure(&client, &operator, size, ours, report).await
+    };
+    let outcome = outcome.await;
     if outcome.is_err() {
         operator.show_log();
     }
@@ -67,25 +71,30 @@ pub(crate) async fn compare(
     outcome
 }
 
-/// Starts it and waits until it leads and has read what there is.
+/// Starts it.
 async fn start(program: &Path, process: &OperatorProcess, client: &Client) -> Result<Process> {
     remove_lease(client, LEASE).await?;
-    let mut operator = Process::start(
+    Process::start(
         Command::new(program)
             .args(["--reconcile-concurrency", AT_ONCE])
             .args(["--leader-election-namespace", NAMESPACE])
             .args(["--metrics-addr", "127.0.0.1:18081"])
             .args(["--health-probe-bind-address", "127.0.0.1:18082"])
             .env("KUBECONFIG", process.kubeconfig()),
-    )?;
+    )
+}
+
+/// Waits until it leads and has read what there is.
+async fn leads(client: &Client, operator: &Process) -> Result<()> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
     wait("KubeRay's operator leads", || async {
+        // Fails if it has ended: nobody would come to lead.
+        operator.usage()?;
         Ok(leases.get_opt(LEASE).await?.is_some())
     })
     .await?;
-    rests(&operator).await?;
-    operator.still_runs()?;
-    Ok(operator)
+    rests(operator).await?;
+    Ok(())
 }
 
 /// Waits until it uses next to nothing, and says what it used.
@@ -95,7 +104,9 @@ async fn rests(operator: &Process) -> Result<Usage> {
     loop {
         tokio::time::sleep(Duration::from_secs(5)).await;
         let now = operator.usage()?;
-        if now.cpu - before.cpu < Duration::from_millis(50) || Instant::now() > deadline {
+        if now.cpu.saturating_sub(before.cpu) < Duration::from_millis(50)
+            || Instant::now() > deadline
+        {
             return Ok(now);
         }
         before = now;

@@ -3,8 +3,10 @@
 use super::cluster::ValidatedCluster;
 use super::demand::{Demand, PoolDemand, WorkerDemand};
 use super::observed::{ObservedPod, Phase, Pods, Role};
+use super::plan::{History, Seen, plan};
+use super::status::{Facts as StatusFacts, Refusal, status};
 use super::validate::{Facts, validate};
-use dasklike_operator_api::DaskLikeCluster;
+use dasklike_operator_api::{DaskLikeCluster, DaskLikeClusterStatus};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -34,6 +36,36 @@ pub(crate) fn cluster(spec: Value) -> ValidatedCluster {
         },
     )
     .unwrap()
+}
+
+/// What one look says of what was seen, its Service being there.
+pub(crate) fn say(
+    cluster: &ValidatedCluster,
+    pods: &Pods,
+    demand: Option<&Demand>,
+    refusals: &[Refusal],
+    previous: &DaskLikeClusterStatus,
+    now: Timestamp,
+) -> DaskLikeClusterStatus {
+    let history = History::new();
+    let seen = Seen {
+        pods,
+        demand,
+        protected: false,
+        status: previous,
+        history: &history,
+    };
+    let plan = plan(cluster, seen, now);
+    let facts = StatusFacts {
+        plan: &plan,
+        pods,
+        before: pods,
+        service: true,
+        demand,
+        refusals,
+        previous,
+    };
+    status(cluster, facts, now)
 }
 
 /// Pods, each by a word or two.

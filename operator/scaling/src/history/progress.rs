@@ -18,7 +18,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn see(&mut self, demand: &Demand, now: Timestamp) {
-        let progressed = demand.running_tasks == 0 || self.is_behind(demand);
+        let progressed = demand.running_tasks == 0 || self.were_done(demand);
         self.since = match self.since {
             _ if demand.running_tasks == 0 => None,
             Some(since) if !progressed => Some(since),
@@ -30,14 +30,14 @@ impl Progress {
 
     /// Whether tasks were done since. As many new ones may have come, so the tasks that are left tell it only where the
     /// scheduler does not count; one that counts from 0 again has started anew.
-    fn is_behind(&self, demand: &Demand) -> bool {
+    fn were_done(&self, demand: &Demand) -> bool {
         demand.done_tasks != self.done || demand.tasks() < self.tasks
     }
 
     /// For how long tasks have run without one of them being done.
     pub(super) fn stalled(&self, demand: &Demand, now: Timestamp) -> SignedDuration {
         match self.since {
-            Some(since) if demand.running_tasks > 0 && !self.is_behind(demand) => {
+            Some(since) if demand.running_tasks > 0 && !self.were_done(demand) => {
                 now.duration_since(since)
             }
             _ => SignedDuration::ZERO,

@@ -3,35 +3,14 @@
 use super::{decide, told};
 use crate::core::cluster::ValidatedCluster;
 use crate::core::demand::Demand;
-use crate::core::observed::Pods;
 use crate::core::plan::{History, Seen, plan};
 use crate::core::sizing::Mode;
-use crate::core::status::{Facts, status};
-use crate::core::testing::{Fleet, at, cluster, demand};
+use crate::core::testing::{Fleet, at, cluster, demand, say};
 use dasklike_operator_api::DaskLikeClusterStatus;
 use serde_json::json;
 
 fn sleeper(action: &str) -> ValidatedCluster {
     cluster(json!({"idle": {"afterSeconds": 60, "action": action}, "worker": {"replicas": 2}}))
-}
-
-fn after(
-    cluster: &ValidatedCluster,
-    pods: &Pods,
-    demand: Option<&Demand>,
-) -> DaskLikeClusterStatus {
-    let previous = DaskLikeClusterStatus::default();
-    let plan = decide(cluster, pods, demand);
-    let facts = Facts {
-        plan: &plan,
-        pods,
-        before: pods,
-        service: true,
-        demand,
-        refusals: &[],
-        previous: &previous,
-    };
-    status(cluster, facts, at(100))
 }
 
 #[test]
@@ -52,7 +31,14 @@ fn a_cluster_without_work_falls_asleep_and_wakes_for_a_job() {
         told(&decide(&cluster, &pods, Some(&asleep))),
         "-0:Idle -1:Idle"
     );
-    let status = after(&cluster, &pods, Some(&asleep));
+    let status = say(
+        &cluster,
+        &pods,
+        Some(&asleep),
+        &[],
+        &DaskLikeClusterStatus::default(),
+        at(100),
+    );
     let none = Fleet::new(&cluster).scheduler().pods;
     let later = |demand: Option<&Demand>, status: &DaskLikeClusterStatus| {
         let history = History::new();

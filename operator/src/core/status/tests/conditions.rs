@@ -1,6 +1,7 @@
 //! Conditions and counts, and where their reasons come from.
 
 use super::*;
+use crate::core::plan::{History, Seen, plan};
 
 #[test]
 fn a_ready_cluster_says_so() {

@@ -1,6 +1,7 @@
 //! What is kept of what went before.
 
 use super::*;
+use crate::core::plan::{History, Seen, plan};
 
 #[test]
 fn a_pool_that_follows_its_work_says_what_it_did_and_from_what() {

@@ -7,40 +7,10 @@ mod writes;
 use super::*;
 use crate::core::events::notes;
 use crate::core::observed::{Phase, Termination, Trouble};
-use crate::core::plan::{History, Seen, plan};
-use crate::core::testing::{Fleet, at, cluster, demand, object};
+use crate::core::testing::{Fleet, at, cluster, demand, object, say};
 use crate::core::validate::{Facts as ValidateFacts, validate};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-
-fn say(
-    cluster: &ValidatedCluster,
-    pods: &Pods,
-    demand: Option<&Demand>,
-    refusals: &[Refusal],
-    previous: &DaskLikeClusterStatus,
-    now: Timestamp,
-) -> DaskLikeClusterStatus {
-    let history = History::new();
-    let seen = Seen {
-        pods,
-        demand,
-        protected: false,
-        status: previous,
-        history: &history,
-    };
-    let plan = plan(cluster, seen, now);
-    let facts = Facts {
-        plan: &plan,
-        pods,
-        before: pods,
-        service: true,
-        demand,
-        refusals,
-        previous,
-    };
-    status(cluster, facts, now)
-}
 
 fn first(cluster: &ValidatedCluster, pods: &Pods, refusals: &[Refusal]) -> DaskLikeClusterStatus {
     say(
