@@ -24,7 +24,7 @@ use pods::PodCount;
 use process::{Operator, OperatorProcess};
 use schedulers::Work;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Clusters that are scaled, one after the other.
@@ -139,6 +139,23 @@ async fn measure(args: &OperatorArgs) -> Result<()> {
     report.print()
 }
 
+/// What this program was told, without the folders of the machine it was told on.
+fn arguments() -> Vec<String> {
+    let named = |path: &str| {
+        let path = Path::new(path);
+        let name = path.file_name().filter(|_| path.is_absolute());
+        name.map(|n| n.to_string_lossy().into_owned())
+    };
+    let told = std::env::args().skip(1);
+    let told = told.map(|a| match a.split_once('=') {
+        Some((flag, value)) => named(value)
+            .map(|name| format!("{flag}={name}"))
+            .unwrap_or(a),
+        None => named(&a).unwrap_or(a),
+    });
+    told.collect()
+}
+
 async fn with_operator(
     args: &OperatorArgs,
     client: &Client,
@@ -166,10 +183,7 @@ async fn with_operator(
         "operator",
         "DaskLikeClusters until their pods exist, against a bare client that creates the same objects",
     );
-    report.fact(
-        "arguments",
-        std::env::args().skip(1).collect::<Vec<_>>().join(" "),
-    );
+    report.fact("arguments", arguments().join(" "));
     report.fact(
         "clusters",
         format_args!("{} of 1 + {}", args.clusters, args.workers),
