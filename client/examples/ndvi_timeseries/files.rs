@@ -1,31 +1,30 @@
 //! Files that are there whole or not at all.
 
 use anyhow::{Context, ensure};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
-/// Writes `bytes` to a file beside `path` and renames it over `path`.
+/// Writes `bytes` to a file beside `path` and renames it over `path`. Links are followed. A device or a pipe, such as
+/// `/dev/null`, is written to: it must not be replaced by a file.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let name = path
-        .file_name()
-        .with_context(|| format!("{} is no file name", path.display()))?;
-    let beside = path.with_file_name(format!(
-        ".{}.{}.part",
-        name.to_string_lossy(),
-        std::process::id()
-    ));
-    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // Best effort: the error of the writing is the one to tell.
-        let _ = fs::remove_file(&beside);
-    }
+    let written = match takes_bytes(path) {
+        true => fs::write(path, bytes),
+        false => {
+            let beside = beside(path);
+            let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, place(path)));
+            if written.is_err() {
+                // Best effort: the error of the writing is the one to tell.
+                let _ = fs::remove_file(&beside);
+            }
+            written
+        }
+    };
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Whether both are one file, however it is written.
-pub(crate) fn are_same(one: &Path, other: &Path) -> anyhow::Result<bool> {
-    let same = place(one).and_then(|one| Ok(one == place(other)?));
-    same.with_context(|| format!("cannot find the folder of {}", other.display()))
+/// Whether both are one file, however it is written; two results may go to one device.
+pub(crate) fn are_same(one: &Path, other: &Path) -> bool {
+    !takes_bytes(one) && place(one) == place(other)
 }
 
 /// Whether a file can be written there, before anything is computed for it.
@@ -38,17 +37,37 @@ pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
         folder.display()
     );
     ensure!(
-        !path.is_dir(),
+        !path.is_dir() && path.file_name().is_some(),
         "cannot write {}: it is a folder",
         path.display()
     );
-    Ok(())
+    if takes_bytes(path) {
+        return Ok(());
+    }
+    let beside = beside(path);
+    let tried = fs::write(&beside, []).and_then(|()| fs::remove_file(&beside));
+    tried.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Where a file is or will be.
-fn place(path: &Path) -> io::Result<PathBuf> {
-    let folder = folder(path).canonicalize()?;
-    Ok(folder.join(path.file_name().unwrap_or_default()))
+/// Whether it is there and neither a file nor a folder.
+fn takes_bytes(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
+}
+
+/// Where a file is or will be, without links.
+fn place(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| {
+        let folder = folder(path);
+        let folder = folder.canonicalize().unwrap_or(folder.to_owned());
+        folder.join(path.file_name().unwrap_or_default())
+    })
+}
+
+/// A file of this process in the folder of `path`.
+fn beside(path: &Path) -> PathBuf {
+    let place = place(path);
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    place.with_file_name(format!(".{name}.{}.part", std::process::id()))
 }
 
 fn folder(path: &Path) -> &Path {

@@ -58,7 +58,7 @@ fn run(args: &Args, finished: &AtomicBool) -> Result<()> {
     }
     if let Some(csv) = &args.csv {
         ensure!(
-            !files::are_same(csv, &args.output)?,
+            !files::are_same(csv, &args.output),
             "--csv and --output are both {}: expected two files",
             args.output.display()
         );
