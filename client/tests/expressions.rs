@@ -48,6 +48,15 @@ fn the_first_error_is_reported_at_the_end() {
 }
 
 #[test]
+fn arrays_that_cannot_be_counted_are_refused() {
+    let long = |dim| DataArray::ones(DType::U8, &[(dim, 1 << 40, 1 << 20)]);
+    let message = (long("y") * long("x")).check().unwrap_err().to_string();
+    assert!(message.contains("1099511627776"), "{message}");
+    let part = long("y") * long("x").isel("x", ..8).unwrap();
+    assert_eq!(part.shape(), [1 << 40, 8]);
+}
+
+#[test]
 fn other_labels_are_refused_and_the_way_out_works() {
     let at = |labels: [f64; 4]| {
         DataArray::ones(DType::F64, &[("y", 4, 4)])

@@ -87,6 +87,8 @@ pub fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, Plan
                     "the source's dims, shape and chunks do not fit each other",
                 ));
             }
+            countable(&s.shape)?;
+            countable(&s.chunks)?;
             Ok(Meta {
                 dtype: s.dtype,
                 dims: s.dims.clone(),
@@ -102,10 +104,12 @@ pub fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, Plan
             if value.lane() != dtype.lane() || dims.len() != axes.len() {
                 return Err(malformed("the value, dims and cuts do not fit each other"));
             }
+            let shape: Vec<u64> = axes.iter().map(Axis::len).collect();
+            countable(&shape)?;
             Ok(Meta {
                 dtype: *dtype,
                 dims: dims.clone(),
-                shape: axes.iter().map(Axis::len).collect(),
+                shape,
             })
         }
         Op::Inline {
@@ -120,6 +124,7 @@ pub fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, Plan
                     limit: INLINE_LIMIT,
                 });
             }
+            countable(shape)?;
             let size = shape.iter().product::<u64>() * dtype.size() as u64;
             if dims.len() != shape.len() || size != bytes.len() as u64 {
                 return Err(malformed("the values do not fill their shape"));
@@ -225,7 +230,21 @@ fn broadcast(inputs: &[&Meta], dtype: DType) -> Result<Meta, PlanError> {
             }
         }
     }
+    countable(&out.shape)?;
     Ok(out)
+}
+
+/// The bytes of an array of the widest dtype must be countable, or arithmetic on them would wrap.
+fn countable(shape: &[u64]) -> Result<(), PlanError> {
+    let bytes = shape
+        .iter()
+        .try_fold(8u64, |n, s| n.checked_mul((*s).max(1)));
+    match bytes {
+        Some(_) => Ok(()),
+        None => Err(PlanError::Uncountable {
+            shape: shape.to_vec(),
+        }),
+    }
 }
 
 fn select(input: &Meta, takes: &[(Dim, Take)]) -> Result<Meta, PlanError> {

@@ -232,6 +232,8 @@ pub enum PlanError {
         selection: String,
         size: u64,
     },
+    #[error("an array of the shape {shape:?} has more bytes than 64 bits can count")]
+    Uncountable { shape: Vec<u64> },
     #[error("labels along {dim:?} cover {have} elements, the dim has {size}")]
     Labels { dim: String, have: u64, size: u64 },
     #[error(

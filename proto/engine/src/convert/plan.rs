@@ -69,19 +69,6 @@ fn dims(names: Vec<String>) -> Vec<Dim> {
     names.into_iter().map(Dim::from).collect()
 }
 
-/// Elements must be countable, or arithmetic on them would wrap.
-fn countable(what: &'static str, shape: &[u64]) -> Result<(), ConvertError> {
-    let elements = shape
-        .iter()
-        .try_fold(8u64, |n, s| n.checked_mul(*s.max(&1)));
-    elements.map(|_| ()).ok_or_else(|| {
-        invalid(
-            what,
-            format!("the bytes of shape {shape:?} cannot be counted"),
-        )
-    })
-}
-
 fn source_to_proto(source: &Source) -> pb::Source {
     pb::Source {
         store: source.store.clone(),
@@ -99,8 +86,6 @@ fn source_to_proto(source: &Source) -> pb::Source {
 }
 
 fn source_from_proto(source: pb::Source) -> Result<Source, ConvertError> {
-    countable("source", &source.shape)?;
-    countable("source", &source.chunks)?;
     let dtype = dtype_from_proto(source.dtype)?;
     let fill = scalar_from_proto(&need(source.fill, "fill value")?)?;
     if fill.lane() != dtype.lane() {
@@ -210,15 +195,12 @@ fn node_from_proto(node: pb::Node) -> Result<Node, ConvertError> {
         None => return Err(ConvertError::UnknownOperation { name: node.name }),
         Some(P::Source(id)) => Op::Source(SourceId(id)),
         Some(P::Full(full)) => full_from_proto(full)?,
-        Some(P::Inline(inline)) => {
-            countable("inline array", &inline.shape)?;
-            Op::Inline {
-                dtype: dtype_from_proto(inline.dtype)?,
-                dims: dims(inline.dims),
-                shape: inline.shape,
-                bytes: inline.values.into(),
-            }
-        }
+        Some(P::Inline(inline)) => Op::Inline {
+            dtype: dtype_from_proto(inline.dtype)?,
+            dims: dims(inline.dims),
+            shape: inline.shape,
+            bytes: inline.values.into(),
+        },
         Some(P::Cast(dtype)) => Op::Cast(dtype_from_proto(dtype)?),
         Some(P::Unary(op)) => Op::Unary(unary_from_proto(op, name)?),
         Some(P::Binary(op)) => Op::Binary(binary_from_proto(op, name)?),
@@ -255,10 +237,6 @@ fn full_from_proto(full: pb::Full) -> Result<Op, ConvertError> {
         .into_iter()
         .map(axis_from_proto)
         .collect::<Result<Vec<_>, _>>()?;
-    countable(
-        "full array",
-        &axes.iter().map(|a| a.len()).collect::<Vec<_>>(),
-    )?;
     Ok(Op::Full {
         value: scalar_from_proto(&need(full.value, "value of a full array")?)?,
         dtype: dtype_from_proto(full.dtype)?,
