@@ -49,6 +49,20 @@ fn copied(folder: &TempDir) -> Option<PathBuf> {
     Some(store)
 }
 
+/// Edits a metadata document of a store, and its copy in the consolidated one.
+fn edit(store: &Path, document: &str, change: impl Fn(&mut serde_json::Value)) {
+    for file in [document, ".zmetadata"] {
+        let path = store.join(file);
+        let mut value: serde_json::Value =
+            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(match file {
+            ".zmetadata" => &mut value["metadata"][document],
+            _ => &mut value,
+        });
+        fs::write(&path, value.to_string()).unwrap();
+    }
+}
+
 fn run(folder: &TempDir, input: &str, more: &[&str]) -> Output {
     let out = folder.path().join("out");
     fs::create_dir_all(&out).unwrap();
@@ -138,21 +152,55 @@ fn variables_and_times_that_are_not_there() {
 }
 
 #[test]
+fn times_shapes_and_factors_that_make_no_sense() {
+    let cases: [(&str, &str, serde_json::Value, &[&str]); 6] = [
+        (
+            "time/.zattrs",
+            "calendar",
+            "noleap".into(),
+            &["time", "noleap"],
+        ),
+        (
+            "time/.zattrs",
+            "units",
+            "days since 2000-01-01 00:00 +aéb".into(),
+            &["time", "aéb"],
+        ),
+        (
+            "time/.zattrs",
+            "units",
+            "metres".into(),
+            &["time", "days since"],
+        ),
+        ("time/.zarray", "dtype", "|S8".into(), &["time", "|S8"]),
+        (
+            "red/.zarray",
+            "shape",
+            vec![33, 1u64 << 40, 1 << 40].into(),
+            &["red", "1099511627776"],
+        ),
+        (
+            "red/.zattrs",
+            "scale_factor",
+            "tenth".into(),
+            &["red", "scale_factor", "tenth"],
+        ),
+    ];
+    for (document, key, value, words) in cases {
+        let folder = TempDir::new().unwrap();
+        let Some(store) = copied(&folder) else { return };
+        edit(&store, document, |d| d[key] = value.clone());
+        assert_refused(&folder, store.to_str().unwrap(), &[], words);
+    }
+}
+
+#[test]
 fn arrays_that_do_not_align() {
     let folder = TempDir::new().unwrap();
     let Some(store) = copied(&folder) else { return };
-    for document in ["nir/.zarray", ".zmetadata"] {
-        let path = store.join(document);
-        let mut value: serde_json::Value =
-            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        let array = if document == ".zmetadata" {
-            &mut value["metadata"]["nir/.zarray"]
-        } else {
-            &mut value
-        };
+    edit(&store, "nir/.zarray", |array| {
         array["shape"] = serde_json::json!([33, 57, 40]);
-        fs::write(&path, value.to_string()).unwrap();
-    }
+    });
     assert_refused(
         &folder,
         store.to_str().unwrap(),
@@ -186,18 +234,9 @@ fn chunks_that_are_damaged() {
 fn codecs_that_are_unknown() {
     let folder = TempDir::new().unwrap();
     let Some(store) = copied(&folder) else { return };
-    for document in ["red/.zarray", ".zmetadata"] {
-        let path = store.join(document);
-        let text = fs::read_to_string(&path).unwrap();
-        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let array = if document == ".zmetadata" {
-            &mut value["metadata"]["red/.zarray"]
-        } else {
-            &mut value
-        };
+    edit(&store, "red/.zarray", |array| {
         array["compressor"] = serde_json::json!({"id": "shrinkwrap"});
-        fs::write(&path, value.to_string()).unwrap();
-    }
+    });
     assert_refused(
         &folder,
         store.to_str().unwrap(),
@@ -237,6 +276,44 @@ fn what_does_not_fit_or_answer() {
         assert!(said.contains("expected two files"), "{said}");
         assert!(!folder.path().join("a.x").exists());
     }
+}
+
+#[test]
+fn what_is_no_file_is_written_to_and_not_replaced() {
+    let Some(field) = field() else { return };
+    let folder = TempDir::new().unwrap();
+    let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("linked.png", &link).unwrap();
+    fs::write(folder.path().join("linked.png"), "old").unwrap();
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    let run = |csv: &Path, output: &Path| {
+        let mut example = example();
+        example.arg("--input").arg(&field);
+        example.arg("--csv").arg(csv).arg("--output").arg(output);
+        example.output().unwrap()
+    };
+    let output = run(&pipe, &link);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(reader.join().unwrap().starts_with("time,mean,std"));
+    assert!(link.is_symlink());
+    let picture = fs::read(folder.path().join("linked.png")).unwrap();
+    assert!(picture.starts_with(b"\x89PNG"));
+    let null = Path::new("/dev/null");
+    assert!(run(null, null).status.success());
+    let full = run(Path::new("/dev/full"), null);
+    let said = String::from_utf8_lossy(&full.stderr);
+    assert_eq!(full.status.code(), Some(2), "{said}");
+    assert!(said.contains("cannot write /dev/full"), "{said}");
+    for device in [null, Path::new("/dev/full")] {
+        assert!(!fs::metadata(device).unwrap().is_file());
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }
 
 #[test]

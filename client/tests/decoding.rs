@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use dasklike::array::{Coord, DecodeFloat, plan};
-use dasklike::{Dataset, OpenOptions};
+use dasklike::cluster::{LocalCluster, LocalClusterConfig};
+use dasklike::{Dataset, OpenOptions, compute};
 use dasklike_graph::dtype::{DType, Scalar};
 use dasklike_graph::ops::BinaryOp;
 use dasklike_graph::plan::Op;
@@ -156,4 +157,59 @@ fn a_name_that_is_not_there_is_reported_with_those_that_are() {
     assert!(march["red"].shape()[0] < ds["red"].shape()[0]);
     assert_eq!(march["red"].shape()[0], march["scl"].shape()[0]);
     assert!(ds.sel("band", 1.0).is_err());
+}
+
+/// A store of one array `a` of four `int16` along the dim `t`, as zarr-python lays it out.
+fn stored(values: [i16; 4], attributes: &str, shape: u64) -> tempfile::TempDir {
+    let folder = tempfile::TempDir::new().unwrap();
+    let array = format!(
+        r#"{{"zarr_format": 3, "node_type": "array", "data_type": "int16", "shape": [{shape}],
+            "chunk_grid": {{"name": "regular", "configuration": {{"chunk_shape": [4]}}}},
+            "chunk_key_encoding": {{"name": "default", "configuration": {{"separator": "/"}}}},
+            "codecs": [{{"name": "bytes", "configuration": {{"endian": "little"}}}}],
+            "fill_value": 0, "dimension_names": ["t"], "attributes": {attributes}}}"#
+    );
+    for name in ["a", "t"] {
+        std::fs::create_dir_all(folder.path().join(name).join("c")).unwrap();
+        std::fs::write(folder.path().join(name).join("zarr.json"), &array).unwrap();
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        std::fs::write(folder.path().join(name).join("c/0"), bytes).unwrap();
+    }
+    let group = r#"{"zarr_format": 3, "node_type": "group", "attributes": {}}"#;
+    std::fs::write(folder.path().join("zarr.json"), group).unwrap();
+    folder
+}
+
+#[test]
+fn bits_that_are_said_to_be_unsigned_are_read_so() {
+    let attributes = r#"{"_Unsigned": "true", "_FillValue": -1}"#;
+    let store = stored([-1, 1, -2, 0], attributes, 4);
+    let ds = Dataset::open(store.path().to_str().unwrap(), &OpenOptions::default()).unwrap();
+    let cluster = LocalCluster::start(&LocalClusterConfig {
+        workers: 1,
+        dashboard: None,
+        ..LocalClusterConfig::default()
+    })
+    .unwrap();
+    let computed = compute(&cluster.client(), [&ds["a"]]).unwrap();
+    // xr.open_zarr(store).a.values: array([nan, 1., 65534., 0.], dtype=float32)
+    assert_eq!(computed[0].dtype(), DType::F32);
+    let values = computed[0].values_f64();
+    assert!(values[0].is_nan());
+    assert_eq!(values[1..], [1.0, 65534.0, 0.0]);
+    let Some(Coord::Float(labels)) = ds["a"].coord("t") else {
+        panic!("{:?}", ds["a"].coord("t"));
+    };
+    assert_eq!(labels[1..], [1.0, 65534.0, 0.0]);
+}
+
+#[test]
+fn a_coordinate_too_long_to_be_one_is_left_alone() {
+    for shape in [1 << 36, 1 << 50, 1 << 62] {
+        let store = stored([0, 1, 2, 3], "{}", shape);
+        let ds = Dataset::open(store.path().to_str().unwrap(), &OpenOptions::default()).unwrap();
+        let message = ds.sel("t", 1.0).unwrap_err().to_string();
+        assert!(message.contains(&shape.to_string()), "{message}");
+        assert_eq!(ds.isel("t", ..4).unwrap()["a"].shape(), [4]);
+    }
 }

@@ -1,7 +1,7 @@
 //! What to compute on: the store, its bands, the mask, the part in time.
 
 use super::pipeline::Bands;
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use dasklike::array::{ArrayError, DataArray, Selector, time};
 use dasklike::{Dataset, OpenOptions};
 use dasklike_graph::plan::Dim;
@@ -73,12 +73,17 @@ impl Input {
             bail!("{error}; name the mask with --mask, or take every pixel with --no-mask");
         }
         let red = cube.get(&self.red)?;
-        ensure!(
-            red.dims().iter().any(|d| &**d == "time") && red.coord("time").is_some(),
-            "{:?} in {location} has the dims {}: the series needs a dim \"time\" with its coordinate",
-            self.red,
-            red.dims().join(", "),
-        );
+        let Some(times) = red.coord("time") else {
+            if let Err(error @ ArrayError::Unreadable { .. }) = cube.get("time") {
+                bail!(error);
+            }
+            bail!(
+                "{:?} in {location} has the dims {}: the series needs a dim \"time\" with its coordinate",
+                self.red,
+                red.dims().join(", "),
+            );
+        };
+        times.times("time").with_context(|| location.to_owned())?;
         let mask = (!self.no_mask).then_some(&self.mask);
         for other in [Some(&self.nir), mask].into_iter().flatten() {
             ensure!(

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use dasklike::Computed;
-use dasklike::array::{Coord, time};
+use dasklike::array::time;
 use std::fmt::Write;
 
 /// The statistics of every time step.
@@ -24,11 +24,9 @@ impl Series {
         let [mean, std, min, max, count] = results else {
             bail!("expected five results, got {}", results.len())
         };
-        let Some(Coord::Time(times)) = mean.coord("time") else {
-            bail!("the series has no times")
-        };
+        let times = mean.coord("time").context("the series has no times")?;
         Ok(Series {
-            times: times.to_vec(),
+            times: times.times("time")?.to_vec(),
             mean: mean.values_f64(),
             std: std.values_f64(),
             min: min.values_f64(),

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(crate) struct Encoding {
     /// Stored numbers that mean "missing".
     pub(crate) missing: Vec<Scalar>,
+    /// The integer dtype that the stored bits are read as, where `_Unsigned` says that it is not the array's.
+    pub(crate) read_as: Option<DType>,
     pub(crate) scale: Option<f64>,
     pub(crate) offset: Option<f64>,
     /// The float dtype of the result where there is a choice; xarray's if `None`.
@@ -21,20 +23,35 @@ pub(crate) struct Encoding {
 }
 
 impl Encoding {
-    /// The encoding of a stored array.
-    pub(crate) fn of(array: &ArrayInfo) -> Encoding {
-        let missing = array
-            .fill_is_missing
-            .into_iter()
-            .chain(array.also_missing)
-            .collect();
-        let attribute = |key: &str| array.attributes.get(key).and_then(number);
-        Encoding {
-            missing,
-            scale: attribute("scale_factor"),
-            offset: attribute("add_offset"),
+    /// The encoding of a stored array. The error says which of its attributes makes no sense: a factor that is
+    /// left out would give wrong numbers in silence.
+    pub(crate) fn of(array: &ArrayInfo) -> Result<Encoding, String> {
+        let unsigned = array.attributes.get("_Unsigned").and_then(Value::as_str);
+        let read_as = read_as(array.source.dtype, unsigned);
+        let missing = array.fill_is_missing.into_iter().chain(array.also_missing);
+        let number = |key: &str| {
+            array
+                .attributes
+                .get(key)
+                .map_or(Ok(None), |v| number(key, v))
+        };
+        Ok(Encoding {
+            missing: missing.map(|m| read_as.map_or(m, |d| m.cast(d))).collect(),
+            read_as,
+            scale: number("scale_factor")?,
+            offset: number("add_offset")?,
             float: None,
-        }
+        })
+    }
+
+    /// A stored number, read as the dtype that it means.
+    pub(crate) fn read(&self, stored: Scalar) -> Scalar {
+        self.read_as.map_or(stored, |dtype| stored.cast(dtype))
+    }
+
+    /// Whether numbers are what is stored, or stored bits read as another integer dtype.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.missing.is_empty() && self.scale.is_none() && self.offset.is_none()
     }
 
     /// The dtype of the decoded array. Scale and offset are JSON numbers, which are doubles, so with either the
@@ -50,9 +67,12 @@ impl Encoding {
     }
 
     /// `where(raw == missing, NaN, cast(raw)) * scale + offset`, in this order.
-    pub(crate) fn decode(&self, raw: &Arc<Expr>) -> Result<Arc<Expr>, ArrayError> {
-        let stored = raw.meta.dtype;
-        let dtype = self.result(stored);
+    pub(crate) fn decode(&self, stored: &Arc<Expr>) -> Result<Arc<Expr>, ArrayError> {
+        let raw = &match self.read_as {
+            Some(dtype) => stored.cast(dtype)?,
+            None => stored.clone(),
+        };
+        let dtype = self.result(raw.meta.dtype);
         let mut value = raw.cast(dtype)?;
         if let Some(masked) = self.masked(raw)? {
             let nan = Expr::constant(Scalar::F64(f64::NAN), dtype)?;
@@ -85,12 +105,28 @@ impl Encoding {
     }
 }
 
-/// A number, or an array of one number.
-fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| {
-        value
-            .as_array()
-            .filter(|a| a.len() == 1)
-            .and_then(|a| a[0].as_f64())
+/// The integer dtype that `_Unsigned` means, if that is not the stored one: netCDF had no unsigned integers once.
+fn read_as(stored: DType, unsigned: Option<&str>) -> Option<DType> {
+    Some(match (unsigned?, stored) {
+        ("true", DType::I8) => DType::U8,
+        ("true", DType::I16) => DType::U16,
+        ("true", DType::I32) => DType::U32,
+        ("true", DType::I64) => DType::U64,
+        ("false", DType::U8) => DType::I8,
+        ("false", DType::U16) => DType::I16,
+        ("false", DType::U32) => DType::I32,
+        ("false", DType::U64) => DType::I64,
+        _ => return None,
     })
+}
+
+/// A number, or an array of one number; null is none.
+fn number(key: &str, value: &Value) -> Result<Option<f64>, String> {
+    let one = value.as_array().filter(|a| a.len() == 1).map(|a| &a[0]);
+    let value = one.unwrap_or(value);
+    match value.as_f64() {
+        Some(number) => Ok(Some(number)),
+        None if value.is_null() => Ok(None),
+        None => Err(format!("its attribute {key} is {value}, expected a number")),
+    }
 }

@@ -62,8 +62,11 @@ impl Coord {
         }
     }
 
-    /// Times as nanoseconds since 1970, or why there are none. `dim` is for the message.
-    pub(crate) fn times(&self, dim: &str) -> Result<&Arc<[i64]>, ArrayError> {
+    /// Times as nanoseconds since 1970. `dim` is for the message.
+    ///
+    /// # Errors
+    /// When the labels are others, or cannot be decoded.
+    pub fn times(&self, dim: &str) -> Result<&Arc<[i64]>, ArrayError> {
         match self {
             Coord::Time(v) => Ok(v),
             Coord::Undecoded { reason, .. } => Err(ArrayError::Undecoded {

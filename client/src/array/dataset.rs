@@ -87,9 +87,6 @@ pub enum OpenError {
     /// A coordinate could not be read.
     #[error(transparent)]
     Coordinate(#[from] dasklike_storage::ReadError),
-    /// An array does not make sense.
-    #[error(transparent)]
-    Array(#[from] ArrayError),
     /// No runtime for I/O.
     #[error("cannot start the reading of {location}: {source}")]
     Runtime {
@@ -121,8 +118,19 @@ impl Dataset {
                 .iter()
                 .filter(|a| is_coordinate(a))
                 .map(|a| async {
-                    let bytes = dasklike_storage::read_all(&a.source).await?;
-                    Ok::<_, OpenError>((a.source.dims[0].clone(), Arc::new(coordinate(a, &bytes))))
+                    let labels = match a.source.shape[0] {
+                        ..=LABELS_LIMIT => {
+                            coordinate(a, &dasklike_storage::read_all(&a.source).await?)
+                        }
+                        len => Coord::Undecoded {
+                            len: len as usize,
+                            reason: format!(
+                                "it has {len} labels, {LABELS_LIMIT} at most are kept in memory"
+                            )
+                            .into(),
+                        },
+                    };
+                    Ok::<_, OpenError>((a.source.dims[0].clone(), Arc::new(labels)))
                 });
             let labels: Coords = futures::future::try_join_all(labels)
                 .await?
@@ -130,26 +138,32 @@ impl Dataset {
                 .collect();
             Ok((info, labels))
         })?;
-        Dataset::decode(info, &labels, options).map_err(OpenError::Array)
+        Ok(Dataset::decode(info, &labels, options))
     }
 
-    fn decode(
-        info: DatasetInfo,
-        labels: &Coords,
-        options: &OpenOptions,
-    ) -> Result<Dataset, ArrayError> {
+    fn decode(info: DatasetInfo, labels: &Coords, options: &OpenOptions) -> Dataset {
         let mut variables = BTreeMap::new();
+        let mut unreadable: BTreeMap<String, String> = info.unreadable.into_iter().collect();
         for array in info.arrays {
             let name = array.name.clone();
-            variables.insert(name, decoded(array, labels, options)?);
+            let variable = encoding(&array, options)
+                .and_then(|e| decoded(array, &e, labels).map_err(|e| e.to_string()));
+            match variable {
+                Ok(variable) => {
+                    variables.insert(name, variable);
+                }
+                Err(reason) => {
+                    unreadable.insert(name, reason);
+                }
+            }
         }
-        Ok(Dataset {
+        Dataset {
             location: info.location.into(),
             attrs: Arc::new(info.attributes),
             variables,
-            unreadable: Arc::new(info.unreadable.into_iter().collect()),
+            unreadable: Arc::new(unreadable),
             missing: OnceLock::new(),
-        })
+        }
     }
 
     /// The variable of that name.
@@ -279,6 +293,9 @@ fn blocking<T: Send>(
     })
 }
 
+/// The most labels of a dim: beyond, the metadata is more likely to be damaged than to mean it.
+const LABELS_LIMIT: u64 = 1 << 26;
+
 fn is_coordinate(array: &ArrayInfo) -> bool {
     array.source.dims.len() == 1 && *array.source.dims[0] == *array.name
 }
@@ -286,11 +303,18 @@ fn is_coordinate(array: &ArrayInfo) -> bool {
 /// The labels of a dim from its stored coordinate: times by their units, numbers by mask, scale and offset.
 fn coordinate(array: &ArrayInfo, bytes: &[u8]) -> Coord {
     let dtype = array.source.dtype;
+    let undecoded = |reason: String| Coord::Undecoded {
+        len: array.source.shape[0] as usize,
+        reason: reason.into(),
+    };
+    let encoding = match Encoding::of(array) {
+        Ok(encoding) => encoding,
+        Err(reason) => return undecoded(reason),
+    };
     let stored: Vec<Scalar> = bytes
         .chunks_exact(dtype.size())
-        .map(|b| Scalar::from_le_bytes(dtype, b))
+        .map(|b| encoding.read(Scalar::from_le_bytes(dtype, b)))
         .collect();
-    let encoding = Encoding::of(array);
     let text = |key: &str| array.attributes.get(key).and_then(|v| v.as_str());
     if let Some(units) = text("units").filter(|u| CfTime::is_time(u)) {
         return match CfTime::parse(units, text("calendar")) {
@@ -300,19 +324,15 @@ fn coordinate(array: &ArrayInfo, bytes: &[u8]) -> Coord {
                     .map(|s| decode_time(rule, *s, &encoding))
                     .collect(),
             ),
-            Err(reason) => Coord::Undecoded {
-                len: stored.len(),
-                reason: reason.into(),
-            },
+            Err(reason) => undecoded(reason),
         };
     }
-    let plain = encoding == Encoding::default();
     let integers = stored
         .iter()
         .map(|s| i64::try_from(as_integer(*s)?).ok())
         .collect::<Option<Vec<_>>>();
     match integers {
-        Some(v) if plain => Coord::Int(v.into()),
+        Some(v) if encoding.is_plain() => Coord::Int(v.into()),
         _ => Coord::Float(
             stored
                 .iter()
@@ -351,19 +371,15 @@ fn decode_number(value: Scalar, encoding: &Encoding) -> f64 {
     encoding.offset.map_or(scaled, |o| scaled + o)
 }
 
-/// A variable: the stored array, its decoding, and the labels of its dims.
-fn decoded(
-    array: ArrayInfo,
-    labels: &Coords,
-    options: &OpenOptions,
-) -> Result<DataArray, ArrayError> {
+/// How a variable is decoded; the error says why it cannot be.
+fn encoding(array: &ArrayInfo, options: &OpenOptions) -> Result<Encoding, String> {
     let time_like = array
         .attributes
         .get("units")
         .and_then(|v| v.as_str())
         .is_some_and(CfTime::is_time);
     let mut encoding = if options.mask_and_scale && !time_like {
-        Encoding::of(&array)
+        Encoding::of(array)?
     } else {
         Encoding::default()
     };
@@ -374,6 +390,15 @@ fn decoded(
     if options.float == DecodeFloat::F32 {
         encoding.float = Some(DType::F32);
     }
+    Ok(encoding)
+}
+
+/// A variable: the stored array, its decoding, and the labels of its dims.
+fn decoded(
+    array: ArrayInfo,
+    encoding: &Encoding,
+    labels: &Coords,
+) -> Result<DataArray, ArrayError> {
     let fits = |dim: &Dim, coord: &Arc<Coord>| {
         let at = array.source.dims.iter().position(|d| d == dim);
         at.is_some_and(|i| array.source.shape[i] == coord.len() as u64)

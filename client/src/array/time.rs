@@ -109,18 +109,14 @@ fn parse_parts(text: &str) -> Option<Period> {
         Some((date, clock)) => (date, Some(clock.trim_end_matches('Z'))),
         None => (text, None),
     };
-    let mut fields = date.split('-').map(|f| f.parse::<i16>().ok());
-    let year = fields.next()??;
-    let month = fields.next();
-    let day = fields.next();
+    let mut fields = date.split('-');
+    let year = fields.next()?.parse::<i16>().ok()?;
+    let mut field = || fields.next().map(str::parse::<i8>).transpose().ok();
+    let (month, day) = (field()?, field()?);
     if fields.next().is_some() || (clock.is_some() && day.is_none()) {
         return None;
     }
-    let (month, day) = (
-        month.map_or(Some(None), |m| m.map(Some))?,
-        day.map_or(Some(None), |d| d.map(Some))?,
-    );
-    let date = Date::new(year, month.unwrap_or(1) as i8, day.unwrap_or(1) as i8).ok()?;
+    let date = Date::new(year, month.unwrap_or(1), day.unwrap_or(1)).ok()?;
     let midnight = instant(date.to_datetime(jiff::civil::Time::midnight()))?;
     let (resolution, offset) = match (clock, day, month) {
         (Some(clock), ..) => parse_clock(clock)?,
@@ -253,13 +249,12 @@ impl CfTime {
             return NAT;
         }
         // Whole units first: a product in f64 would lose nanoseconds.
-        self.at(
-            value.trunc() as i128 * self.unit + (value.fract() * self.unit as f64).round() as i128
-        )
+        let whole = (value.trunc() as i128).saturating_mul(self.unit);
+        self.at(whole.saturating_add((value.fract() * self.unit as f64).round() as i128))
     }
 
     fn at(self, offset: i128) -> i64 {
-        i64::try_from(self.reference + offset).unwrap_or(NAT)
+        i64::try_from(self.reference.saturating_add(offset)).unwrap_or(NAT)
     }
 }
 
@@ -319,7 +314,7 @@ fn parse_zone(text: &str) -> Option<i128> {
     let digits = &text[1..];
     let (hours, minutes) = match digits.split_once(':') {
         Some((h, m)) => (h, m),
-        None if digits.len() == 4 => digits.split_at(2),
+        None if digits.len() == 4 => digits.split_at_checked(2)?,
         None => (digits, "0"),
     };
     let (hours, minutes) = (hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?);
@@ -356,6 +351,9 @@ mod tests {
             "2019-02-01T25",
             "2019T10",
             "2019-01-01-01",
+            // 257 is 1 in eight bits.
+            "2019-257",
+            "2019-01-257",
             "3000",
         ] {
             assert!(parse_period(wrong).is_err(), "{wrong:?} was read");
@@ -384,6 +382,7 @@ mod tests {
                 .decode_float(f64::NAN),
             NAT
         );
+        assert_eq!(decode("days since 2000-01-01", 1e30), "NaT");
         // The reference may lie outside of what 64 bits hold.
         let old = CfTime::parse("days since 0001-01-01", Some("proleptic_gregorian")).unwrap();
         assert_eq!(iso(old.decode_int(719_162)), "1970-01-01T00:00:00");
@@ -396,5 +395,7 @@ mod tests {
         assert!(error("months since 2000-01-01", None).contains("months"));
         assert!(error("days since 0001-01-01", None).contains("1582"));
         assert!(error("days since then", None).contains("since then"));
+        // Four bytes, which are no two hours and two minutes.
+        assert!(error("days since 2000-01-01 00:00 +aéb", None).contains("aéb"));
     }
 }
