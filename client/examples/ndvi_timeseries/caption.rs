@@ -28,10 +28,15 @@ pub(crate) fn caption(cube: &Dataset, input: &Input, series: &Series, pixels: &s
         store.trim_end_matches(".zarr")
     };
     let plural = if steps == 1 { "" } else { "s" };
+    let undated = series.times.iter().filter(|t| **t == time::NAT).count();
+    let undated = match undated {
+        0 => String::new(),
+        n => format!(" ({n} without a time, not drawn)"),
+    };
     Caption {
         title: format!("NDVI of {what}"),
         subtitle: text(cube, "title").unwrap_or_default(),
-        detail: format!("{steps} step{plural}, {pixels} pixels, {mask}"),
+        detail: format!("{steps} step{plural}{undated}, {pixels} pixels, {mask}"),
         credit: credit(cube, series),
     }
 }
@@ -60,11 +65,9 @@ fn credit(cube: &Dataset, series: &Series) -> String {
         return "Synthetic data: computed, not observed".to_owned();
     }
     if mentions(cube, "sentinel") || mentions(cube, "copernicus") {
+        let dated = || series.times.iter().filter(|t| **t != time::NAT);
         let year = |t: Option<&i64>| t.map(|t| time::civil(*t).year());
-        return match (
-            year(series.times.iter().min()),
-            year(series.times.iter().max()),
-        ) {
+        return match (year(dated().min()), year(dated().max())) {
             (Some(a), Some(b)) if a == b => {
                 format!("Contains modified Copernicus Sentinel data {a}")
             }

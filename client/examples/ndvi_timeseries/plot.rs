@@ -31,6 +31,7 @@ const SHARE: Color = Color(0x5b, 0x8f, 0xc7, 1.0);
 
 /// Draws the series as a PNG.
 pub(crate) fn png(series: &Series, caption: &Caption) -> anyhow::Result<Vec<u8>> {
+    let series = &series.dated();
     let frame = Frame::of(series);
     let mut canvas = Canvas::new(WIDTH, HEIGHT)?;
     titles(&mut canvas, caption);
@@ -58,8 +59,9 @@ impl Frame {
         let first = series.times.iter().copied().min().unwrap_or(0);
         let last = series.times.iter().copied().max().unwrap_or(0);
         const DAY: f64 = 86_400e9;
-        let length = ((last - first) as f64).max(2.0 * DAY);
-        let middle = first as f64 + (last - first) as f64 / 2.0;
+        let (first, last) = (first as f64, last as f64);
+        let length = (last - first).max(2.0 * DAY);
+        let middle = first + (last - first) / 2.0;
         let span = (middle - 0.52 * length, middle + 0.52 * length);
         let means = || series.mean.iter().copied().filter(|m| m.is_finite());
         // From -0.1 to 1 as such series are drawn; further only where the curve itself leaves that.
@@ -70,10 +72,10 @@ impl Frame {
             .fold(1.0, |high: f64, m| high.max((m * 10.0).ceil() / 10.0))
             .min(10.0);
         let room = (RIGHT - LEFT) / span_days(span, DAY);
-        let mut gaps: Vec<i64> = series
+        let mut gaps: Vec<u64> = series
             .times
             .windows(2)
-            .map(|w| (w[1] - w[0]).abs())
+            .map(|w| w[1].abs_diff(w[0]))
             .filter(|g| *g > 0)
             .collect();
         gaps.sort_unstable();

@@ -36,6 +36,24 @@ impl Series {
         })
     }
 
+    /// The steps that have a time, earliest first: those that an axis of time can show.
+    pub(crate) fn dated(&self) -> Series {
+        let mut steps: Vec<usize> = (0..self.times.len())
+            .filter(|i| self.times[*i] != time::NAT)
+            .collect();
+        steps.sort_by_key(|i| self.times[*i]);
+        let of = |column: &[f64]| steps.iter().map(|i| column[*i]).collect();
+        Series {
+            times: steps.iter().map(|i| self.times[*i]).collect(),
+            mean: of(&self.mean),
+            std: of(&self.std),
+            min: of(&self.min),
+            max: of(&self.max),
+            count: steps.iter().map(|i| self.count[*i]).collect(),
+            pixels: self.pixels,
+        }
+    }
+
     /// The share of step `i`'s pixels that count, from 0 to 1.
     pub(crate) fn share(&self, i: usize) -> f64 {
         if self.pixels == 0 {
@@ -45,11 +63,14 @@ impl Series {
         }
     }
 
-    /// `time,mean,std,min,max,count`, one line a step: ISO 8601, every digit of the doubles, nothing for NaN.
+    /// `time,mean,std,min,max,count`, one line a step: ISO 8601, every digit of the doubles, nothing for NaN and for
+    /// no time.
     pub(crate) fn csv(&self) -> String {
         let mut csv = "time,mean,std,min,max,count\n".to_owned();
         for i in 0..self.times.len() {
-            csv.push_str(&time::iso(self.times[i]));
+            if self.times[i] != time::NAT {
+                csv.push_str(&time::iso(self.times[i]));
+            }
             for column in [&self.mean, &self.std, &self.min, &self.max] {
                 // The shortest text that reads back as the same double.
                 let _ = if column[i].is_nan() {

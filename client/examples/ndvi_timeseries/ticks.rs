@@ -17,7 +17,7 @@ pub(crate) struct Tick {
 pub(crate) fn date_ticks(from: f64, to: f64, most: usize) -> Vec<Tick> {
     let (first, last) = (time::civil(from as i64), time::civil(to as i64));
     let days = ((to - from) / 86_400e9).max(1.0);
-    let months = [1, 2, 3, 6, 12, 24, 60, 120];
+    let months = [1, 2, 3, 6, 12, 24, 60, 120, 240];
     let by_month = months
         .into_iter()
         .find(|m| days / 30.4 / *m as f64 <= most as f64);
@@ -26,14 +26,15 @@ pub(crate) fn date_ticks(from: f64, to: f64, most: usize) -> Vec<Tick> {
         .find(|d| days / *d as f64 <= most as f64);
     let dates = match (by_day, by_month) {
         (Some(step), _) => every_days(first, last, step),
-        (None, step) => every_months(first, last, step.unwrap_or(240)),
+        (None, step) => every_months(first, last, step.unwrap_or(600)),
     };
     let with_day = by_day.is_some();
     let mut year = None;
     let shown = dates
         .into_iter()
-        .filter(|d| (from..=to).contains(&nanoseconds(*d)));
-    let ticks = shown.map(|date| {
+        .filter_map(|date| Some((date, nanoseconds(date)?)))
+        .filter(|(_, at)| (from..=to).contains(at));
+    let ticks = shown.map(|(date, at)| {
         let name = MONTHS[date.month() as usize - 1];
         let label = if with_day {
             format!("{} {name}", date.day())
@@ -43,7 +44,7 @@ pub(crate) fn date_ticks(from: f64, to: f64, most: usize) -> Vec<Tick> {
         let new_year = (year != Some(date.year())).then(|| date.year().to_string());
         year = Some(date.year());
         Tick {
-            at: nanoseconds(date),
+            at,
             label,
             year: new_year,
         }
@@ -78,6 +79,8 @@ fn every_months(first: DateTime, last: DateTime, step: i32) -> Vec<Date> {
         .collect()
 }
 
-fn nanoseconds(date: Date) -> f64 {
-    time::instant(date.to_datetime(jiff::civil::Time::midnight())).unwrap_or(0) as f64
+/// None of a date that 64 bits of nanoseconds do not reach.
+fn nanoseconds(date: Date) -> Option<f64> {
+    let midnight = date.to_datetime(jiff::civil::Time::midnight());
+    time::instant(midnight).map(|ns| ns as f64)
 }
