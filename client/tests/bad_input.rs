@@ -194,6 +194,37 @@ fn times_shapes_and_factors_that_make_no_sense() {
     }
 }
 
+/// Pixels of a picture in the colour of the curve.
+fn curve(png: &[u8]) -> usize {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(png))
+        .read_info()
+        .unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size()];
+    reader.next_frame(&mut pixels).unwrap();
+    let pixels = pixels.chunks_exact(4);
+    pixels.filter(|p| p[..3] == [0x1b, 0x7a, 0x3d]).count()
+}
+
+#[test]
+fn a_step_without_a_time_leaves_the_others_in_the_picture() {
+    let drawn = [None, Some(1_549_411_200)].map(|missing: Option<i64>| {
+        let folder = TempDir::new().unwrap();
+        let store = copied(&folder)?;
+        edit(&store, "time/.zarray", |d| d["fill_value"] = missing.into());
+        let output = run(&folder, store.to_str().unwrap(), &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let csv = fs::read_to_string(folder.path().join("out/a.csv")).unwrap();
+        let without = csv.lines().filter(|l| l.starts_with(',')).count();
+        assert_eq!(without, missing.iter().count());
+        Some(curve(&fs::read(folder.path().join("out/a.png")).unwrap()))
+    });
+    let [Some(all), Some(some)] = drawn else {
+        return;
+    };
+    assert!(some < all && some > all / 2, "{some} pixels of {all}");
+}
+
 #[test]
 fn arrays_that_do_not_align() {
     let folder = TempDir::new().unwrap();
