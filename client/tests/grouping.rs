@@ -75,6 +75,16 @@ fn groups_are_those_that_occur_sorted() {
 }
 
 #[test]
+fn bins_span_all_years_that_there_are() {
+    // pd.Series([1, 1], index=pd.to_datetime(["1677-09-22", "2262-04-11"])).resample("50000D").count()
+    let a = series(&["1677-09-22", "2262-04-11"], DType::F64);
+    let binned = a.resample("time", "50000D").unwrap().count("time");
+    let starts = "1677-09-22T00:00:00 1814-08-16T00:00:00 1951-07-09T00:00:00 2088-05-30T00:00:00 2225-04-23T00:00:00";
+    assert_eq!(texts(&binned, "time").join(" "), starts);
+    assert_eq!(groups(&binned), [Some(0), Some(4)]);
+}
+
+#[test]
 fn equal_neighbours_cost_one_run() {
     let runs = labels(
         &series(&TIMES, DType::F64)

@@ -54,9 +54,9 @@ impl Frequency {
                 let day = 86_400_000_000_000;
                 let midnight = first.div_euclid(day) * day;
                 let start = midnight + (first - midnight) / step * step;
-                (0..=(last - start) / step)
-                    .map(|i| start + i * step)
-                    .collect()
+                // What lies between the first time and the last may be more than 64 bits hold.
+                let next = |start: &i64| start.checked_add(step).filter(|next| *next <= last);
+                std::iter::successors(Some(start), next).collect()
             }
             Frequency::Months { anchor, step } => {
                 let month = |ns: i64| {

@@ -125,24 +125,26 @@ fn parse_parts(text: &str) -> Option<Period> {
         _ => (Resolution::Year, 0),
     };
     let first = i64::try_from(midnight as i128 + offset).ok()?;
+    // The last of the periods that 64 bits hold end where these end.
     let next = match resolution {
-        Resolution::Year => instant(
-            Date::new(year + 1, 1, 1)
-                .ok()?
-                .to_datetime(jiff::civil::Time::midnight()),
-        )?,
-        Resolution::Month => next_month(date)?,
-        Resolution::Day => first.checked_add((86_400 * SECOND) as i64)?,
-        Resolution::Hour => first.checked_add((3_600 * SECOND) as i64)?,
-        Resolution::Minute => first.checked_add((60 * SECOND) as i64)?,
-        Resolution::Second => first.checked_add(SECOND as i64)?,
-        Resolution::Finer => first.checked_add(1)?,
+        Resolution::Year => year_start(year + 1).unwrap_or(i64::MAX),
+        Resolution::Month => next_month(date).unwrap_or(i64::MAX),
+        Resolution::Day => first.saturating_add((86_400 * SECOND) as i64),
+        Resolution::Hour => first.saturating_add((3_600 * SECOND) as i64),
+        Resolution::Minute => first.saturating_add((60 * SECOND) as i64),
+        Resolution::Second => first.saturating_add(SECOND as i64),
+        Resolution::Finer => first.saturating_add(1),
     };
     Some(Period {
         first,
         last: next - 1,
         resolution,
     })
+}
+
+fn year_start(year: i16) -> Option<i64> {
+    let start = Date::new(year, 1, 1).ok()?;
+    instant(start.to_datetime(jiff::civil::Time::midnight()))
 }
 
 fn next_month(date: Date) -> Option<i64> {
@@ -342,6 +344,9 @@ mod tests {
             iso(parse_period("1969-12-31T23").unwrap().last),
             "1969-12-31T23:59:59.999999999"
         );
+        let last_day = parse_period("2262-04-11").unwrap();
+        assert_eq!(iso(last_day.first), "2262-04-11T00:00:00");
+        assert!(last_day.first < last_day.last);
         assert_eq!(iso(NAT), "NaT");
         for wrong in [
             "",
