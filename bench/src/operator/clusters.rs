@@ -39,11 +39,19 @@ impl Clusters {
                 .await?;
         }
         install_definition(client).await?;
-        Ok(Clusters {
+        let prepared = Clusters {
             clusters,
             workers,
             autoscaling: None,
-        })
+        };
+        // The API server lets the first object of a definition that has just come wait for two seconds.
+        let first: DynamicObject = serde_json::from_value(prepared.cluster(0))?;
+        let dry_run = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        api(client).create(&dry_run, &first).await?;
+        Ok(prepared)
     }
 
     /// The same, of workers that follow their work.
