@@ -139,12 +139,19 @@ impl Axis {
                 size,
             };
         }
-        let last = start as i64 + step * (len as i64 - 1);
-        let (low, high) = (last.min(start as i64), last.max(start as i64));
-        let cuts = self
-            .cuts()
-            .map(|c| c as i64)
-            .filter(|c| *c > low && *c <= high);
+        if len == 0 {
+            return Axis::whole(0);
+        }
+        let element = |i: u64| (start as i64 + step * i as i64) as u64;
+        let last = element(len - 1);
+        let parts = self.index_of(last.min(start))..self.index_of(last.max(start));
+        if parts.end - parts.start >= len {
+            // More cuts than elements: the elements are asked.
+            let part = |i: u64| self.index_of(element(i));
+            let bounds = (1..len).filter(|i| part(*i) != part(*i - 1));
+            return Axis::from_bounds(len, bounds.collect());
+        }
+        let cuts = parts.map(|i| self.range(i + 1).start as i64);
         let seen = cuts.map(|c| {
             // The first element of the slice on the far side of the cut.
             if step > 0 {
@@ -212,11 +219,31 @@ impl Axis {
             let most = if aligned { t / p } else { t.div_ceil(*p) + 1 };
             return most.min(self.count());
         }
-        let within = |r: Range<u64>| self.index_of(r.end - 1) - self.index_of(r.start) + 1;
-        (0..tiles.count())
-            .map(|t| within(tiles.range(t)))
-            .max()
-            .unwrap_or(0)
+        let within = |tile: u64| {
+            let r = tiles.range(tile);
+            self.index_of(r.end - 1) - self.index_of(r.start) + 1
+        };
+        let count = tiles.count();
+        // Regular tiles lie over regular parts in a pattern that comes again, but for the first tile and the last.
+        let pattern = match (tiles, self) {
+            (Axis::Regular { size: t, .. }, Axis::Regular { size: p, .. }) => p / gcd(*t, *p),
+            _ => count,
+        };
+        if self.count() < count.min(pattern) {
+            // A tile touches more than one part where a cut lies in it.
+            let cut = self.cuts().map(|c| within(tiles.index_of(c)));
+            return cut.fold(1, u64::max);
+        }
+        let tiles = (0..count.min(pattern + 1)).chain(count.checked_sub(1));
+        tiles.map(within).max().unwrap_or(0)
+    }
+}
+
+/// The greatest common divisor of two numbers that are not both 0 (Euclid).
+fn gcd(a: u64, b: u64) -> u64 {
+    match b {
+        0 => a,
+        b => gcd(b, a % b),
     }
 }
 
@@ -276,6 +303,34 @@ mod tests {
                 let cut = v.index_of(i) != v.index_of(i - 1);
                 prop_assert_eq!(cut, part(i) != part(i - 1), "at {}", i);
             }
+        }
+
+        #[test]
+        fn the_most_parts_within_a_tile_are_those_of_some_tile(
+            parts in axis(), size in 1u64..20, skip in 0u64..20, cuts in proptest::collection::vec(0u64..60, 0..8), ruled: bool,
+        ) {
+            prop_assume!(!parts.is_empty());
+            let len = parts.len();
+            let tiles = match ruled {
+                // A view begins within a tile.
+                true => Axis::regular(len + skip, size).view(skip, 1, len),
+                false => Axis::from_bounds(len, cuts),
+            };
+            let within = |r: Range<u64>| parts.index_of(r.end - 1) - parts.index_of(r.start) + 1;
+            let most = (0..tiles.count()).map(|t| within(tiles.range(t))).max().unwrap_or(0);
+            let told = parts.most_within(&tiles);
+            // Where tiles and parts both start at 0, one more is told than may be there.
+            let by_rule = matches!((&tiles, &parts), (Axis::Regular { first: f, size: t, .. }, Axis::Regular { first: g, size: p, .. }) if f == t && g == p);
+            prop_assert!(told == most || by_rule && told == most + 1, "{told}, {most} of {tiles:?} over {parts:?}");
+        }
+
+        #[test]
+        fn long_axes_are_seen_without_looking_at_every_part(size in 1u64..1000, step in 2i64..1 << 40, skip in 0u64..1000) {
+            let (len, parts) = (1 << 60, Axis::regular(1 << 60, size));
+            let seen = parts.view(skip, step, 20);
+            prop_assert_eq!(seen.len(), 20);
+            let tiles = Axis::regular(len + skip, 1000).view(skip, 1, len);
+            prop_assert!(parts.most_within(&tiles) <= 1000 / size + 2);
         }
 
         #[test]
