@@ -194,6 +194,16 @@ fn times_shapes_and_factors_that_make_no_sense() {
     }
 }
 
+#[test]
+fn a_factor_that_is_given_takes_the_place_of_one_that_makes_no_sense() {
+    let folder = TempDir::new().unwrap();
+    let Some(store) = copied(&folder) else { return };
+    edit(&store, "red/.zattrs", |d| d["scale_factor"] = "1e-4".into());
+    let output = run(&folder, store.to_str().unwrap(), &["--scale", "1e-4"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
 /// Pixels of a picture in the colour of the curve.
 fn curve(png: &[u8]) -> usize {
     let mut reader = png::Decoder::new(std::io::Cursor::new(png))

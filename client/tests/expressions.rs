@@ -5,7 +5,8 @@
 use dasklike::DataArray;
 use dasklike::array::{ArrayError, plan, where_};
 use dasklike_graph::dtype::{DType, Scalar};
-use dasklike_graph::plan::{Op, PlanError};
+use dasklike_graph::plan::{Dim, Labels, Meta, Op, PlanError, infer};
+use dasklike_graph::reduce::ReduceOp;
 
 fn cube() -> DataArray {
     DataArray::ones(DType::F64, &[("time", 3, 1), ("y", 4, 2), ("x", 5, 5)]).rename("cube")
@@ -52,6 +53,29 @@ fn arrays_that_cannot_be_counted_are_refused() {
     let long = |dim| DataArray::ones(DType::U8, &[(dim, 1 << 40, 1 << 20)]);
     let message = (long("y") * long("x")).check().unwrap_err().to_string();
     assert!(message.contains("1099511627776"), "{message}");
+    // Groups, of which a client may claim more than there are elements, count too.
+    let (t, y) = (Dim::from("t"), Dim::from("y"));
+    let grouped = Op::Reduce {
+        op: ReduceOp::Count,
+        dims: vec![t.clone()],
+        skipna: true,
+        labels: Some(Labels {
+            dim: t.clone(),
+            group_dim: "group".into(),
+            groups: u32::MAX,
+            runs: vec![(Some(0), 2)],
+        }),
+    };
+    let two = Meta {
+        dtype: DType::U8,
+        dims: vec![t, y],
+        shape: vec![2, 1 << 59],
+    };
+    let refused = infer(&[], &grouped, &[&two]).unwrap_err();
+    assert!(
+        matches!(refused, PlanError::Uncountable { .. }),
+        "{refused}"
+    );
     let part = long("y") * long("x").isel("x", ..8).unwrap();
     assert_eq!(part.shape(), [1 << 40, 8]);
 }

@@ -214,7 +214,8 @@ impl Axis {
             && f == t
             && g == p
         {
-            // Tiles start at multiples of `t`, parts at multiples of `p`.
+            // Tiles start at multiples of `t`, parts at multiples of `p`. Where they do not fit this is a bound, and
+            // may be one too many; stages are cut by it, so it is part of what a plan version means.
             let aligned = t % p == 0;
             let most = if aligned { t / p } else { t.div_ceil(*p) + 1 };
             return most.min(self.count());

@@ -60,6 +60,12 @@ pub fn check(plan: &Plan) -> Result<Vec<Meta>, PlanError> {
 
 /// What an operation makes of inputs of these shapes and dtypes; an `Op::Source` counts within `sources`.
 pub fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, PlanError> {
+    let meta = result(sources, op, inputs)?;
+    countable(&meta.shape)?;
+    Ok(meta)
+}
+
+fn result(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, PlanError> {
     let malformed = |what: &str| PlanError::Malformed {
         node: 0,
         what: what.to_owned(),
@@ -87,7 +93,6 @@ pub fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, Plan
                     "the source's dims, shape and chunks do not fit each other",
                 ));
             }
-            countable(&s.shape)?;
             countable(&s.chunks)?;
             Ok(Meta {
                 dtype: s.dtype,
@@ -104,12 +109,10 @@ pub fn infer(sources: &[Source], op: &Op, inputs: &[&Meta]) -> Result<Meta, Plan
             if value.lane() != dtype.lane() || dims.len() != axes.len() {
                 return Err(malformed("the value, dims and cuts do not fit each other"));
             }
-            let shape: Vec<u64> = axes.iter().map(Axis::len).collect();
-            countable(&shape)?;
             Ok(Meta {
                 dtype: *dtype,
                 dims: dims.clone(),
-                shape,
+                shape: axes.iter().map(Axis::len).collect(),
             })
         }
         Op::Inline {
@@ -230,7 +233,6 @@ fn broadcast(inputs: &[&Meta], dtype: DType) -> Result<Meta, PlanError> {
             }
         }
     }
-    countable(&out.shape)?;
     Ok(out)
 }
 

@@ -102,13 +102,12 @@ fn damage(plan: &mut Plan, rng: &mut Rng) {
             let source = rng.below(plan.sources.len() as u64) as usize;
             damage_source(&mut plan.sources[source], rng);
         }
-        0..5 => damage_op(&mut plan.nodes[node].op, rng),
-        5 => {
+        4 => {
             if let Some(input) = plan.nodes[node].inputs.first_mut() {
                 *input = other;
             }
         }
-        6 => plan.outputs[0].node = other,
+        5 => plan.outputs[0].node = other,
         _ => damage_op(&mut plan.nodes[node].op, rng),
     }
 }

@@ -10,8 +10,9 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let written = match takes_bytes(path) {
         true => fs::write(path, bytes),
         false => {
-            let beside = beside(path);
-            let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, place(path)));
+            let place = place(path);
+            let beside = beside(&place);
+            let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, place));
             if written.is_err() {
                 // Best effort: the error of the writing is the one to tell.
                 let _ = fs::remove_file(&beside);
@@ -44,7 +45,7 @@ pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
     if takes_bytes(path) {
         return Ok(());
     }
-    let beside = beside(path);
+    let beside = beside(&place(path));
     let tried = fs::write(&beside, []).and_then(|()| fs::remove_file(&beside));
     tried.with_context(|| format!("cannot write {}", path.display()))
 }
@@ -63,9 +64,8 @@ fn place(path: &Path) -> PathBuf {
     })
 }
 
-/// A file of this process in the folder of `path`.
-fn beside(path: &Path) -> PathBuf {
-    let place = place(path);
+/// A file of this process beside the file that is or will be at `place`.
+fn beside(place: &Path) -> PathBuf {
     let name = place.file_name().unwrap_or_default().to_string_lossy();
     place.with_file_name(format!(".{name}.{}.part", std::process::id()))
 }

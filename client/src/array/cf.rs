@@ -23,23 +23,24 @@ pub(crate) struct Encoding {
 }
 
 impl Encoding {
-    /// The encoding of a stored array. The error says which of its attributes makes no sense: a factor that is
-    /// left out would give wrong numbers in silence.
-    pub(crate) fn of(array: &ArrayInfo) -> Result<Encoding, String> {
+    /// The encoding of a stored array; scale and offset that are given take the place of its attributes. The error
+    /// says which attribute makes no sense: a factor that is left out would give wrong numbers in silence.
+    pub(crate) fn of(
+        array: &ArrayInfo,
+        (scale, offset): (Option<f64>, Option<f64>),
+    ) -> Result<Encoding, String> {
         let unsigned = array.attributes.get("_Unsigned").and_then(Value::as_str);
         let read_as = read_as(array.source.dtype, unsigned);
         let missing = array.fill_is_missing.into_iter().chain(array.also_missing);
-        let number = |key: &str| {
-            array
-                .attributes
-                .get(key)
-                .map_or(Ok(None), |v| number(key, v))
+        let number = |key: &str, given: Option<f64>| match (given, array.attributes.get(key)) {
+            (None, Some(attribute)) => number(key, attribute),
+            (given, _) => Ok(given),
         };
         Ok(Encoding {
             missing: missing.map(|m| read_as.map_or(m, |d| m.cast(d))).collect(),
             read_as,
-            scale: number("scale_factor")?,
-            offset: number("add_offset")?,
+            scale: number("scale_factor", scale)?,
+            offset: number("add_offset", offset)?,
             float: None,
         })
     }

@@ -307,7 +307,7 @@ fn coordinate(array: &ArrayInfo, bytes: &[u8]) -> Coord {
         len: array.source.shape[0] as usize,
         reason: reason.into(),
     };
-    let encoding = match Encoding::of(array) {
+    let encoding = match Encoding::of(array, (None, None)) {
         Ok(encoding) => encoding,
         Err(reason) => return undecoded(reason),
     };
@@ -378,15 +378,17 @@ fn encoding(array: &ArrayInfo, options: &OpenOptions) -> Result<Encoding, String
         .get("units")
         .and_then(|v| v.as_str())
         .is_some_and(CfTime::is_time);
+    let given = options.scales.get(&array.name).copied();
+    let (scale, offset) = given.unwrap_or_default();
     let mut encoding = if options.mask_and_scale && !time_like {
-        Encoding::of(array)?
+        Encoding::of(array, (scale, offset))?
     } else {
-        Encoding::default()
+        Encoding {
+            scale,
+            offset,
+            ..Encoding::default()
+        }
     };
-    if let Some((scale, offset)) = options.scales.get(&array.name) {
-        encoding.scale = scale.or(encoding.scale);
-        encoding.offset = offset.or(encoding.offset);
-    }
     if options.float == DecodeFloat::F32 {
         encoding.float = Some(DType::F32);
     }
