@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::core::build;
 use crate::core::cluster::ValidatedCluster;
-use crate::core::hash;
 use crate::error::{Error, is};
 use crate::memory::{Applied, Memory};
 use crate::object_index::{Kind, Observed};
@@ -13,6 +12,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Resource};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::fmt::Debug;
 
 /// Applies what is not as it should be, all at once. `protect` is the plan's word about the budget.
@@ -87,10 +87,11 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     K: Serialize + Debug,
 {
-    let hash = hash::of(&serde_json::to_value(&object).unwrap_or_default());
+    // Of the text itself: it is compared within this run only, and one program writes one object in one way.
+    let asked = Sha256::digest(serde_json::to_vec(&object).unwrap_or_default()).into();
     let observed = context.objects.get(kind, &cluster.key);
     if let (Some(known), Some(observed)) = (known, &observed)
-        && known.hash == hash
+        && known.asked == asked
         && known.version == observed.version
     {
         return Ok(known);
@@ -112,7 +113,7 @@ where
     let observed = Observed::new(kind, &applied.metadata);
     let version = observed.version.clone();
     context.objects.applied(kind, &cluster.key, observed);
-    Ok(Applied { hash, version })
+    Ok(Applied { asked, version })
 }
 
 /// The budget is there only while it is wanted.

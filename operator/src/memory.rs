@@ -63,8 +63,8 @@ pub(crate) struct Refused {
 /// An object that was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Applied {
-    /// Of what was asked for.
-    pub(crate) hash: String,
+    /// The digest of what was asked for.
+    pub(crate) asked: [u8; 32],
     /// The object's version after it.
     pub(crate) version: String,
 }

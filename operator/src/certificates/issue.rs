@@ -27,9 +27,12 @@ pub fn carry_out(
     now: Timestamp,
 ) -> Result<Files, rcgen::Error> {
     let mut files = files.clone();
+    // Read once for all that it signs.
+    let mut signer = None;
     for step in steps {
         match step {
             Step::Begin => {
+                signer = None;
                 let (certificate, private) = authority(key, now)?;
                 files.clear();
                 put(&mut files, CA_CERTIFICATES, certificate);
@@ -42,8 +45,17 @@ pub fn carry_out(
                 put(&mut files, CA_CERTIFICATES, bundle.concat());
                 put(&mut files, NEXT_CA_KEY, private);
             }
-            Step::PromoteCa => promote(&mut files),
-            Step::Issue(role) => issue(&mut files, *role, key, now)?,
+            Step::PromoteCa => {
+                signer = None;
+                promote(&mut files);
+            }
+            Step::Issue(role) => {
+                let signer = match &mut signer {
+                    Some(signer) => signer,
+                    none => none.insert(Signer::read(&files)?),
+                };
+                signer.issue(&mut files, *role, key, now)?;
+            }
             Step::DropCas => {
                 let mut bundle = bundle(&files);
                 bundle.retain(|certificate| valid_to(certificate).is_none_or(|to| now < to));
@@ -70,37 +82,52 @@ fn authority(key: &ClusterKey, now: Timestamp) -> Result<(String, String), rcgen
     Ok((certificate.pem(), private.serialize_pem()))
 }
 
-/// A certificate of the first CA in the bundle, which it never outlives.
-fn issue(
-    files: &mut Files,
-    role: Role,
-    key: &ClusterKey,
-    now: Timestamp,
-) -> Result<(), rcgen::Error> {
-    let authority = bundle(files).into_iter().next().unwrap_or_default();
-    let authority_key = KeyPair::from_pem(&text(files, CA_KEY))?;
-    let issuer = Issuer::from_ca_cert_pem(&authority, authority_key)?;
-    let private = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let (servers, usage) = match role {
-        Role::Scheduler => (server_names(key), ExtendedKeyUsagePurpose::ServerAuth),
-        _ => (Vec::new(), ExtendedKeyUsagePurpose::ClientAuth),
-    };
-    let mut params = CertificateParams::new(servers)?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name(key, role));
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![usage];
-    params.use_authority_key_identifier_extension = true;
-    params.not_before = date(now, -BACKDATE);
-    let life = valid_to(&authority).map_or(LEAF_LIFE, |to| to.duration_since(now).min(LEAF_LIFE));
-    params.not_after = date(now, life);
-    let certificate = params.signed_by(&private, &issuer)?;
-    put(files, &certificate_file(role), certificate.pem());
-    put(files, &key_file(role), private.serialize_pem());
-    Ok(())
+/// The first CA in the bundle, and its key.
+struct Signer {
+    issuer: Issuer<'static, KeyPair>,
+    valid_to: Option<Timestamp>,
+}
+
+impl Signer {
+    fn read(files: &Files) -> Result<Signer, rcgen::Error> {
+        let certificate = bundle(files).into_iter().next().unwrap_or_default();
+        let private = KeyPair::from_pem(&text(files, CA_KEY))?;
+        Ok(Signer {
+            issuer: Issuer::from_ca_cert_pem(&certificate, private)?,
+            valid_to: valid_to(&certificate),
+        })
+    }
+
+    /// A certificate, which its CA always outlives.
+    fn issue(
+        &self,
+        files: &mut Files,
+        role: Role,
+        key: &ClusterKey,
+        now: Timestamp,
+    ) -> Result<(), rcgen::Error> {
+        let private = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let (servers, usage) = match role {
+            Role::Scheduler => (server_names(key), ExtendedKeyUsagePurpose::ServerAuth),
+            _ => (Vec::new(), ExtendedKeyUsagePurpose::ClientAuth),
+        };
+        let mut params = CertificateParams::new(servers)?;
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name(key, role));
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![usage];
+        params.use_authority_key_identifier_extension = true;
+        params.not_before = date(now, -BACKDATE);
+        let left = self.valid_to.map(|to| to.duration_since(now));
+        params.not_after = date(now, left.map_or(LEAF_LIFE, |left| left.min(LEAF_LIFE)));
+        let certificate = params.signed_by(&private, &self.issuer)?;
+        put(files, &certificate_file(role), certificate.pem());
+        put(files, &key_file(role), private.serialize_pem());
+        Ok(())
+    }
 }
 
 /// The next CA becomes the first of the bundle, and its key the one that signs.
