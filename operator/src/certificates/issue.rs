@@ -27,12 +27,14 @@ pub fn carry_out(
     now: Timestamp,
 ) -> Result<Files, rcgen::Error> {
     let mut files = files.clone();
-    // Read once for all that it signs.
+    // Read once for all that it signs, until another step may have changed the CAs.
     let mut signer = None;
     for step in steps {
+        if !matches!(step, Step::Issue(_)) {
+            signer = None;
+        }
         match step {
             Step::Begin => {
-                signer = None;
                 let (certificate, private) = authority(key, now)?;
                 files.clear();
                 put(&mut files, CA_CERTIFICATES, certificate);
@@ -45,10 +47,7 @@ pub fn carry_out(
                 put(&mut files, CA_CERTIFICATES, bundle.concat());
                 put(&mut files, NEXT_CA_KEY, private);
             }
-            Step::PromoteCa => {
-                signer = None;
-                promote(&mut files);
-            }
+            Step::PromoteCa => promote(&mut files),
             Step::Issue(role) => {
                 let signer = match &mut signer {
                     Some(signer) => signer,
