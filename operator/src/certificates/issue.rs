@@ -97,7 +97,7 @@ impl Signer {
         })
     }
 
-    /// A certificate, which its CA always outlives.
+    /// A certificate, which never outlives its CA.
     fn issue(
         &self,
         files: &mut Files,
